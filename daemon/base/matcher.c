@@ -1,0 +1,99 @@
+/* matcher: many regular expressions in one pass. Knows Hyperscan, and is the only module that does. */
+#include "matcher.h"
+
+#include <glib.h>
+#include <hs/hs.h>
+#include <stdlib.h>
+
+struct dsn_matcher {
+    hs_database_t *database; /* NULL where there are no patterns */
+};
+
+struct dsn_matcher_scratch {
+    hs_scratch_t *scratch;
+};
+
+/* Hyperscan refuses a pattern that matches the empty text, and so do we: it would match everything. */
+enum { FLAGS = HS_FLAG_CASELESS | HS_FLAG_UTF8 | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH };
+
+static enum dsn_error compile(const char *const *patterns, size_t n, hs_database_t **database, size_t *bad,
+                              char **why) {
+    unsigned *flags = g_new(unsigned, n);
+    unsigned *ids = g_new(unsigned, n);
+    for (size_t i = 0; i < n; i++) {
+        flags[i] = FLAGS;
+        ids[i] = (unsigned)i;
+    }
+    hs_compile_error_t *error = NULL;
+    hs_error_t status =
+        hs_compile_multi(patterns, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, database, &error);
+    if (status != HS_SUCCESS && bad)
+        *bad = error && error->expression >= 0 ? (size_t)error->expression : n;
+    if (status != HS_SUCCESS && why)
+        *why = g_strdup(error ? error->message : "cannot be compiled");
+    hs_free_compile_error(error);
+    g_free(flags);
+    g_free(ids);
+    return status == HS_SUCCESS ? DSN_OK : status == HS_NOMEM ? DSN_ERR_MEMORY : DSN_ERR_SYNTAX;
+}
+
+enum dsn_error dsn_matcher_new(const char *const *patterns, size_t n, struct dsn_matcher **out, size_t *bad,
+                               char **why) {
+    hs_database_t *database = NULL;
+    enum dsn_error error = n ? compile(patterns, n, &database, bad, why) : DSN_OK;
+    if (error)
+        return error;
+    struct dsn_matcher *matcher = g_try_new0(struct dsn_matcher, 1);
+    if (!matcher) {
+        hs_free_database(database);
+        return DSN_ERR_MEMORY;
+    }
+    matcher->database = database;
+    *out = matcher;
+    return DSN_OK;
+}
+
+void dsn_matcher_free(struct dsn_matcher *matcher) {
+    if (!matcher)
+        return;
+    hs_free_database(matcher->database);
+    g_free(matcher);
+}
+
+enum dsn_error dsn_matcher_scratch_new(const struct dsn_matcher *matcher, struct dsn_matcher_scratch **out) {
+    struct dsn_matcher_scratch *scratch = g_try_new0(struct dsn_matcher_scratch, 1);
+    if (!scratch || (matcher->database && hs_alloc_scratch(matcher->database, &scratch->scratch) != HS_SUCCESS)) {
+        g_free(scratch);
+        return DSN_ERR_MEMORY;
+    }
+    *out = scratch;
+    return DSN_OK;
+}
+
+void dsn_matcher_scratch_free(struct dsn_matcher_scratch *scratch) {
+    if (!scratch)
+        return;
+    hs_free_scratch(scratch->scratch);
+    g_free(scratch);
+}
+
+struct relay {
+    void (*hit)(size_t pattern, void *data);
+    void *data;
+};
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
+    (void)from, (void)to, (void)flags;
+    const struct relay *relay = context;
+    relay->hit(id, relay->data);
+    return 0;
+}
+
+enum dsn_error dsn_matcher_scan(const struct dsn_matcher *matcher, struct dsn_matcher_scratch *scratch,
+                                struct dsn_strview text, void (*hit)(size_t pattern, void *data), void *data) {
+    if (!matcher->database || !text.n)
+        return DSN_OK;
+    struct relay relay = {hit, data};
+    hs_error_t status = hs_scan(matcher->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay);
+    return status == HS_SUCCESS ? DSN_OK : DSN_ERR_INVALID;
+}

@@ -1,0 +1,349 @@
+/* message: the MIME structure of a mail. Knows GMime, and is the only module that does; knows nothing of reports. */
+#include "message.h"
+#include "address.h"
+#include "base/sv.h"
+#include "base/utf8.h"
+#include "fields.h"
+
+#include <gmime/gmime.h>
+
+enum { MAX_INNER = 3 }; /* messages inside messages that are read as mail of their own */
+
+struct walk {
+    struct dsn_arena *arena;
+    const struct dsn_limits *limits;
+    struct dsn_message *out;
+    size_t capacity;
+    unsigned inner; /* how deep in returned messages we are */
+    bool failed;    /* memory ran out */
+};
+
+static const struct {
+    const char *type;
+    enum dsn_part_role role;
+} roles[] = {
+    {"message/delivery-status", DSN_PART_DELIVERY_STATUS},
+    {"message/global-delivery-status", DSN_PART_DELIVERY_STATUS},
+    {"message/feedback-report", DSN_PART_FEEDBACK},
+    {"message/disposition-notification", DSN_PART_DISPOSITION},
+    {"message/global-disposition-notification", DSN_PART_DISPOSITION},
+    {"message/tracking-status", DSN_PART_TRACKING},
+    {"message/rfc822", DSN_PART_ORIGINAL},
+    {"message/global", DSN_PART_ORIGINAL},
+    {"message/partial", DSN_PART_ORIGINAL},
+    {"message/global-headers", DSN_PART_ORIGINAL},
+    {"text/rfc822-headers", DSN_PART_ORIGINAL},
+    {"text/rfc822", DSN_PART_ORIGINAL},
+    {"message/rfc822-headers", DSN_PART_ORIGINAL},
+    {"text/html", DSN_PART_HTML},
+};
+
+static enum dsn_part_role role_of(struct dsn_strview type) {
+    for (size_t i = 0; i < G_N_ELEMENTS(roles); i++) {
+        if (dsn_sv_eq(type, dsn_sv_str(roles[i].type)))
+            return roles[i].role;
+    }
+    return dsn_sv_starts_nocase(type, DSN_LIT("text/")) ? DSN_PART_TEXT : DSN_PART_OTHER;
+}
+
+struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_strview bytes) {
+    struct dsn_strview line, rest = bytes;
+    if (dsn_sv_starts_nocase(bytes, DSN_LIT("From ")) && dsn_sv_next_line(&rest, &line))
+        bytes = rest;
+    if (dsn_sv_find_char(bytes, '\r', 0) == SIZE_MAX)
+        return bytes.p ? bytes : dsn_sv("", 0);
+    char *p = dsn_arena_alloc(arena, bytes.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; p && i < bytes.n; i++) {
+        if (bytes.p[i] == '\r' && i + 1 < bytes.n && bytes.p[i + 1] == '\n')
+            continue;
+        p[n++] = bytes.p[i] == '\r' ? '\n' : bytes.p[i];
+    }
+    return dsn_sv(p, n);
+}
+
+static struct dsn_strview keep(struct walk *w, const char *s) {
+    struct dsn_strview repaired = dsn_utf8_repair(w->arena, dsn_sv_str(s));
+    return dsn_arena_copy(w->arena, dsn_utf8_cut(repaired, w->limits->max_field_bytes));
+}
+
+static struct dsn_field *copy_headers(struct walk *w, GMimeObject *object, size_t *n) {
+    GMimeHeaderList *list = g_mime_object_get_header_list(object);
+    int count = g_mime_header_list_get_count(list);
+    if ((unsigned)count > w->limits->max_headers) {
+        count = (int)w->limits->max_headers;
+        w->out->truncated = true;
+    }
+    struct dsn_field *fields = dsn_arena_alloc(w->arena, ((size_t)count + 1) * sizeof *fields);
+    *n = fields ? (size_t)count : 0;
+    for (int i = 0; fields && i < count; i++) {
+        GMimeHeader *header = g_mime_header_list_get_header_at(list, i);
+        fields[i].name = keep(w, g_mime_header_get_name(header));
+        fields[i].value = dsn_sv_trim(keep(w, g_mime_header_get_value(header)));
+    }
+    return fields;
+}
+
+/* Headers of a text that is a header, or begins with one. */
+static void read_headers(struct walk *w, struct dsn_strview text, struct dsn_part *part) {
+    struct dsn_fields fields;
+    if (!dsn_fields_next_group(w->arena, w->limits, &text, &fields))
+        return;
+    for (size_t i = 0; i < fields.n; i++) {
+        fields.items[i].name = dsn_utf8_repair(w->arena, fields.items[i].name);
+        fields.items[i].value = dsn_header_decode(w->arena, fields.items[i].value);
+    }
+    part->headers = fields.items;
+    part->n_headers = fields.n;
+}
+
+static struct dsn_strview lower_type(struct walk *w, GMimeObject *object) {
+    GMimeContentType *type = g_mime_object_get_content_type(object);
+    const char *media = g_mime_content_type_get_media_type(type);
+    const char *subtype = g_mime_content_type_get_media_subtype(type);
+    struct dsn_strview joined = dsn_arena_join(w->arena, dsn_sv_str(media ? media : "text"), DSN_LIT("/"),
+                                               dsn_sv_str(subtype ? subtype : "plain"));
+    return dsn_utf8_repair(w->arena, dsn_arena_lower(w->arena, joined));
+}
+
+static struct dsn_strview decoded_bytes(struct walk *w, GMimePart *part) {
+    GMimeDataWrapper *content = g_mime_part_get_content(part);
+    if (!content)
+        return dsn_sv("", 0);
+    GMimeStream *mem = g_mime_stream_mem_new();
+    g_mime_data_wrapper_write_to_stream(content, mem);
+    GByteArray *bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(mem));
+    struct dsn_strview copy = dsn_arena_copy(w->arena, dsn_sv(bytes->len ? (char *)bytes->data : "", bytes->len));
+    g_object_unref(mem);
+    return copy;
+}
+
+/* ISO-2022-JP is 7-bit, so that it passes for ASCII: its escapes tell. */
+static bool holds_escapes(struct dsn_strview bytes) {
+    for (size_t i = dsn_sv_find_char(bytes, '\033', 0); i != SIZE_MAX; i = dsn_sv_find_char(bytes, '\033', i + 1)) {
+        if (i + 1 < bytes.n && (bytes.p[i + 1] == '$' || bytes.p[i + 1] == '('))
+            return true;
+    }
+    return false;
+}
+
+static struct dsn_strview convert(struct walk *w, struct dsn_strview bytes, const char *charset) {
+    iconv_t cd = g_mime_iconv_open("UTF-8", charset);
+    if (cd == (iconv_t)-1)
+        return DSN_NONE;
+    char *text = g_mime_iconv_strndup(cd, bytes.p, bytes.n);
+    struct dsn_strview copy = text ? dsn_arena_copy(w->arena, dsn_sv_str(text)) : DSN_NONE;
+    g_free(text);
+    g_mime_iconv_close(cd);
+    return copy;
+}
+
+/* What the part declares comes last where the bytes say otherwise: mislabelled text is common. */
+static struct dsn_strview to_utf8(struct walk *w, struct dsn_strview bytes, const char *declared) {
+    struct dsn_strview text = DSN_NONE;
+    if (holds_escapes(bytes))
+        text = convert(w, bytes, "iso-2022-jp");
+    if (!text.p && dsn_utf8_valid(bytes) && !(declared && g_ascii_strcasecmp(declared, "utf-7") == 0))
+        return bytes;
+    if (!text.p && declared && g_ascii_strcasecmp(declared, "utf-8") && g_ascii_strcasecmp(declared, "us-ascii"))
+        text = convert(w, bytes, declared);
+    if (!text.p && !(declared && g_ascii_strcasecmp(declared, "utf-8") == 0))
+        text = convert(w, bytes, "windows-1252");
+    return dsn_utf8_repair(w->arena, text.p ? text : bytes);
+}
+
+static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct dsn_strview type) {
+    if (w->out->n_parts >= w->limits->max_parts) {
+        w->out->truncated = true;
+        return NULL;
+    }
+    struct dsn_part *parts = dsn_arena_grow(w->arena, (void *)(guintptr)w->out->parts, w->out->n_parts, &w->capacity,
+                                            sizeof *parts);
+    if (!parts) {
+        w->failed = true;
+        return NULL;
+    }
+    w->out->parts = parts;
+    struct dsn_part *part = &parts[w->out->n_parts++];
+    *part = (struct dsn_part){.role = role, .type = type};
+    return part;
+}
+
+static void walk_leaf(struct walk *w, GMimeObject *object) {
+    struct dsn_strview type = lower_type(w, object);
+    struct dsn_part *part = add_part(w, role_of(type), type);
+    if (!part || !GMIME_IS_PART(object) || part->role == DSN_PART_OTHER)
+        return;
+    struct dsn_strview bytes = decoded_bytes(w, GMIME_PART(object));
+    if (part->role == DSN_PART_ORIGINAL)
+        read_headers(w, bytes, part);
+    else
+        part->text = to_utf8(w, bytes, g_mime_object_get_content_type_parameter(object, "charset"));
+}
+
+static void walk_original(struct walk *w, GMimeObject *object) {
+    struct dsn_part *part = add_part(w, DSN_PART_ORIGINAL, lower_type(w, object));
+    GMimeMessage *message = g_mime_message_part_get_message(GMIME_MESSAGE_PART(object));
+    if (part && message)
+        part->headers = copy_headers(w, GMIME_OBJECT(message), &part->n_headers);
+}
+
+static void add_loose_text(struct walk *w, const char *text) {
+    struct dsn_strview view = dsn_sv_trim(dsn_sv_str(text));
+    struct dsn_part *part = view.n ? add_part(w, DSN_PART_TEXT, DSN_LIT("text/plain")) : NULL;
+    if (part)
+        part->text = to_utf8(w, dsn_arena_copy(w->arena, view), NULL);
+}
+
+static void walk(struct walk *w, GMimeObject *object, unsigned depth) {
+    if (depth > w->limits->max_depth) {
+        w->out->truncated = true;
+        return;
+    }
+    if (GMIME_IS_MESSAGE_PART(object)) {
+        walk_original(w, object);
+    } else if (GMIME_IS_MULTIPART(object)) {
+        GMimeMultipart *multipart = GMIME_MULTIPART(object);
+        int count = g_mime_multipart_get_count(multipart);
+        if (count == 0) { /* a boundary that never comes: all of the text is before it */
+            add_loose_text(w, g_mime_multipart_get_prologue(multipart));
+            add_loose_text(w, g_mime_multipart_get_epilogue(multipart));
+        }
+        for (int i = 0; i < count && !w->failed; i++)
+            walk(w, g_mime_multipart_get_part(multipart, i), depth + 1);
+    } else if (object) {
+        walk_leaf(w, object);
+    }
+}
+
+static bool holds_report(const struct dsn_message *message) {
+    for (size_t i = 0; i < message->n_parts; i++) {
+        enum dsn_part_role role = message->parts[i].role;
+        if (role >= DSN_PART_DELIVERY_STATUS && role < DSN_PART_ORIGINAL)
+            return true;
+    }
+    return false;
+}
+
+static void fill(struct walk *w, GMimeMessage *message);
+
+/* Originals of a message that is no report itself may be reports that somebody forwarded. */
+static void fill_inner(struct walk *w, GMimeObject *object, size_t *index) {
+    if (GMIME_IS_MULTIPART(object)) {
+        int count = g_mime_multipart_get_count(GMIME_MULTIPART(object));
+        for (int i = 0; i < count; i++)
+            fill_inner(w, g_mime_multipart_get_part(GMIME_MULTIPART(object), i), index);
+        return;
+    }
+    if (!object || *index >= w->out->n_parts)
+        return;
+    struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[(*index)++];
+    GMimeMessage *message = GMIME_IS_MESSAGE_PART(object)
+                                ? g_mime_message_part_get_message(GMIME_MESSAGE_PART(object))
+                                : NULL;
+    part->inner = message ? dsn_arena_alloc(w->arena, sizeof *part->inner) : NULL;
+    if (!part->inner)
+        return;
+    struct walk inner = {.arena = w->arena, .limits = w->limits, .out = part->inner, .inner = w->inner + 1};
+    fill(&inner, message);
+}
+
+static void fill(struct walk *w, GMimeMessage *message) {
+    w->out->headers = copy_headers(w, GMIME_OBJECT(message), &w->out->n_headers);
+    GMimeObject *root = g_mime_message_get_mime_part(message);
+    if (!root)
+        return;
+    w->out->type = lower_type(w, root);
+    const char *report_type = g_mime_object_get_content_type_parameter(root, "report-type");
+    if (report_type)
+        w->out->report_type = dsn_utf8_repair(w->arena, dsn_arena_lower(w->arena, dsn_sv_str(report_type)));
+    walk(w, root, 0);
+    if (!holds_report(w->out) && w->inner < MAX_INNER && GMIME_IS_MULTIPART(root)) {
+        size_t index = 0;
+        fill_inner(w, root, &index);
+    }
+}
+
+/* The message reads its parts from `array` for as long as it lives. */
+static GMimeMessage *parse(GByteArray *array) {
+    GMimeStream *stream = g_mime_stream_mem_new();
+    g_mime_stream_mem_set_byte_array(GMIME_STREAM_MEM(stream), array);
+    g_mime_stream_mem_set_owner(GMIME_STREAM_MEM(stream), FALSE);
+    GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+    GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+    g_object_unref(parser);
+    g_object_unref(stream);
+    return message;
+}
+
+/* GMime gives nothing back where the header never ends. */
+static struct dsn_strview end_header(struct dsn_arena *arena, struct dsn_strview bytes) {
+    if (memmem(bytes.p, bytes.n, "\n\n", 2))
+        return bytes;
+    return dsn_arena_join(arena, bytes, DSN_LIT("\n\n"), DSN_LIT(""));
+}
+
+static bool has_header(struct dsn_strview bytes) {
+    struct dsn_strview line, rest = bytes;
+    while (dsn_sv_next_line(&rest, &line)) {
+        size_t colon = dsn_sv_find_char(line, ':', 0);
+        if (colon != SIZE_MAX && colon > 0 && dsn_sv_find_char(dsn_sv(line.p, colon), ' ', 0) == SIZE_MAX)
+            return true;
+        if (line.n)
+            return false;
+    }
+    return false;
+}
+
+enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits, struct dsn_strview bytes,
+                                struct dsn_message *out) {
+    if (bytes.n > limits->max_bytes)
+        bytes.n = limits->max_bytes;
+    if (!has_header(bytes))
+        return DSN_ERR_INVALID;
+    struct dsn_strview whole = end_header(arena, bytes);
+    if (!whole.p)
+        return DSN_ERR_MEMORY;
+    GByteArray array = {.data = (guint8 *)(guintptr)whole.p, .len = (guint)whole.n};
+    GMimeMessage *message = parse(&array);
+    if (!message)
+        return DSN_ERR_INVALID;
+    struct dsn_message read = {0};
+    struct walk w = {.arena = arena, .limits = limits, .out = &read};
+    fill(&w, message);
+    g_object_unref(message);
+    if (w.failed || !read.headers)
+        return DSN_ERR_MEMORY;
+    *out = read;
+    return DSN_OK;
+}
+
+struct dsn_strview dsn_header_get(const struct dsn_field *headers, size_t n, const char *name) {
+    struct dsn_strview wanted = dsn_sv_str(name);
+    for (size_t i = 0; i < n; i++) {
+        if (dsn_sv_eq_nocase(headers[i].name, wanted))
+            return headers[i].value;
+    }
+    return DSN_NONE;
+}
+
+struct dsn_strview dsn_header_decode(struct dsn_arena *arena, struct dsn_strview value) {
+    struct dsn_strview repaired = dsn_utf8_repair(arena, value);
+    if (dsn_sv_find_nocase(repaired, DSN_LIT("=?"), 0) == SIZE_MAX)
+        return repaired;
+    struct dsn_strview terminated = dsn_arena_copy(arena, repaired);
+    char *text = terminated.p ? g_mime_utils_header_decode_text(NULL, terminated.p) : NULL;
+    struct dsn_strview decoded = dsn_arena_copy(arena, dsn_utf8_repair(arena, dsn_sv_str(text)));
+    g_free(text);
+    return decoded;
+}
+
+int64_t dsn_date_read(struct dsn_arena *arena, struct dsn_strview text) {
+    struct dsn_strview terminated = dsn_arena_copy(arena, dsn_comments_cut(arena, text));
+    GDateTime *date = terminated.n ? g_mime_utils_header_decode_date(terminated.p) : NULL;
+    if (!date)
+        return DSN_NO_TIME;
+    int64_t seconds = g_date_time_to_unix(date);
+    g_date_time_unref(date);
+    return seconds;
+}

@@ -1,0 +1,172 @@
+/* report: asks the readers of the single formats in turn and completes what they found. Knows which readers there are
+ * and what the fields mean together; knows no GMime, no rules. */
+#include "report.h"
+#include "address.h"
+#include "answer.h"
+#include "arf.h"
+#include "autoreply.h"
+#include "base/sv.h"
+#include "format.h"
+#include "original.h"
+#include "rfc3464.h"
+
+#include <glib.h>
+
+struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft) {
+    struct dsn_recipient *grown = NULL;
+    if (draft->n < draft->limits->max_recipients)
+        grown = dsn_arena_grow(draft->arena, draft->recipients, draft->n, &draft->capacity, sizeof *grown);
+    if (!grown) {
+        draft->report.truncated = true;
+        return NULL;
+    }
+    draft->recipients = grown;
+    struct dsn_recipient *recipient = &grown[draft->n++];
+    *recipient = (struct dsn_recipient){.last_attempt_date = DSN_NO_TIME, .will_retry_until = DSN_NO_TIME};
+    return recipient;
+}
+
+static bool read_delivery_status(struct dsn_draft *draft) {
+    bool found = false;
+    for (size_t i = 0; i < draft->message->n_parts; i++) {
+        const struct dsn_part *part = &draft->message->parts[i];
+        if (part->role == DSN_PART_DELIVERY_STATUS)
+            found |= dsn_rfc3464_read(draft, part->text);
+    }
+    draft->report.format = DSN_LIT("rfc3464");
+    return found && draft->n > 0;
+}
+
+/* In this order: what says most surely what it is comes first. A reader returns whether the message is its own; one that
+ * knows the message as no report at all leaves the draft without recipients. */
+static bool (*const readers[])(struct dsn_draft *) = {
+    dsn_arf_read,
+    read_delivery_status,
+    dsn_autoreply_read,
+};
+
+static const struct {
+    const char *begins;
+    enum dsn_kind kind;
+} actions[] = {
+    {"fail", DSN_KIND_BOUNCE},       {"delayed", DSN_KIND_DELAY},      {"delivered", DSN_KIND_DELIVERED},
+    {"relayed", DSN_KIND_DELIVERED}, {"expanded", DSN_KIND_DELIVERED}, {"delay", DSN_KIND_DELAY},
+};
+
+/* Action decides (RFC 3464 2.3.3); where it is missing or no known word, the class does. */
+static enum dsn_kind kind_of(const struct dsn_recipient *recipient) {
+    for (size_t i = 0; i < G_N_ELEMENTS(actions); i++) {
+        if (dsn_sv_starts_nocase(recipient->dsn_action, dsn_sv_str(actions[i].begins)))
+            return actions[i].kind;
+    }
+    return recipient->status.cls == 2 ? DSN_KIND_DELIVERED : DSN_KIND_BOUNCE;
+}
+
+static bool is_general(struct dsn_status status) {
+    return status.cls && status.subject <= 0 && status.detail <= 0;
+}
+
+/* The codes of the diagnostic text fill in what the Status field lacks. Where only the class is known, that is
+ * all that is said. */
+static void complete_codes(struct dsn_recipient *recipient) {
+    struct dsn_answer answer = dsn_answer_read(recipient->diagnostic);
+    if (!recipient->smtp_code)
+        recipient->smtp_code = answer.smtp_code;
+    if (!recipient->status.cls || (is_general(recipient->status) && answer.status.cls == recipient->status.cls))
+        recipient->status = answer.status.cls ? answer.status : recipient->status;
+    if (recipient->status.cls)
+        return;
+    unsigned cls = recipient->smtp_code / 100;
+    if (!cls && recipient->verdict.kind == DSN_KIND_BOUNCE && recipient->dsn_action.n)
+        cls = 5; /* RFC 3464 2.3.3: "failed" is final */
+    if (!cls && recipient->verdict.kind == DSN_KIND_DELAY)
+        cls = 4;
+    recipient->status = (struct dsn_status){.cls = (uint8_t)cls, .subject = -1, .detail = -1};
+}
+
+/* The address of the returned message's To, where it names exactly one and is no list's. */
+static struct dsn_strview sole_addressee(struct dsn_draft *draft) {
+    const struct dsn_original *original = &draft->report.original;
+    struct dsn_strview to[2];
+    if (draft->n != 1 || dsn_addresses_of(draft->arena, original->to, to, G_N_ELEMENTS(to)) != 1)
+        return DSN_NONE;
+    struct dsn_strview post = dsn_header_get(original->headers, original->n_headers, "List-Post");
+    if (original->list_id.n || post.n)
+        return DSN_NONE; /* To is the list's own address as often as the subscriber's */
+    return to[0];
+}
+
+/* The address that we mailed, best source first; a forward's target is the last to be believed. */
+static void choose_recipient(struct dsn_draft *draft, struct dsn_recipient *recipient) {
+    const struct {
+        enum dsn_provenance from;
+        struct dsn_strview address;
+    } choices[] = {
+        {DSN_FROM_ORIGINAL, recipient->original_recipient},
+        {DSN_FROM_HEADER, sole_addressee(draft)},
+        {DSN_FROM_FINAL, recipient->final_recipient},
+    };
+    if (recipient->recipient_from && recipient->recipient_from < DSN_FROM_PROSE)
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(choices); i++) {
+        if (!dsn_address_usable(choices[i].address))
+            continue;
+        recipient->recipient = choices[i].address;
+        recipient->recipient_from = choices[i].from;
+        return;
+    }
+}
+
+static void complete(struct dsn_draft *draft) {
+    const struct dsn_message *message = draft->message;
+    for (size_t i = 0; i < message->n_parts && !draft->report.original.headers; i++) {
+        if (message->parts[i].role == DSN_PART_ORIGINAL)
+            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers, &draft->report.original);
+    }
+    for (size_t i = 0; i < draft->n; i++) {
+        struct dsn_recipient *recipient = &draft->recipients[i];
+        if (!recipient->verdict.kind)
+            recipient->verdict.kind = kind_of(recipient);
+        if (recipient->verdict.kind != DSN_KIND_COMPLAINT && recipient->verdict.kind != DSN_KIND_AUTO_REPLY)
+            complete_codes(recipient);
+        choose_recipient(draft, recipient);
+    }
+    draft->report.recipients = draft->recipients;
+    draft->report.n_recipients = draft->n;
+    draft->report.truncated |= message->truncated;
+}
+
+static void reset(struct dsn_draft *draft, const struct dsn_message *message) {
+    draft->message = message;
+    draft->report = (struct dsn_report){.arrival_date = DSN_NO_TIME};
+    draft->recipients = NULL;
+    draft->n = draft->capacity = 0;
+}
+
+/* Reads `message`, or the first message forwarded in it that is a report. */
+static bool read_message(struct dsn_draft *draft, const struct dsn_message *message) {
+    for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
+        reset(draft, message);
+        if (readers[i](draft))
+            return true;
+    }
+    reset(draft, message);
+    if (dsn_format_read(draft->formats, draft->scratch, draft))
+        return true;
+    for (size_t i = 0; i < message->n_parts; i++) {
+        if (message->parts[i].inner && read_message(draft, message->parts[i].inner) && draft->n)
+            return true;
+    }
+    reset(draft, message);
+    return false;
+}
+
+enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits *limits,
+                               const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                               const struct dsn_message *message, struct dsn_report *out) {
+    struct dsn_draft draft = {.arena = arena, .limits = limits, .formats = formats, .scratch = scratch};
+    read_message(&draft, message);
+    complete(&draft);
+    *out = draft.report;
+    return DSN_OK;
+}
