@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Writes the files of knowledge as a C table: embed.py OUT.c FILE..."""
+import os
+import sys
+
+
+def c_string(data):
+    lines = data.split(b"\n")
+    out = []
+    for i, line in enumerate(lines):
+        line += b"\n" if i + 1 < len(lines) else b""
+        text = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\?' else "\\%03o" % b for b in line)
+        out.append('        "%s"' % text)
+    return "\n".join(out)
+
+
+def main():
+    out, paths = sys.argv[1], sys.argv[2:]
+    with open(out, "w") as f:
+        f.write('/* made by config/embed.py */\n#include "verdict/builtin.h"\n\n')
+        f.write("const struct dsn_knowledge_file dsn_builtin_files[] = {\n")
+        for path in paths:
+            with open(path, "rb") as source:
+                data = source.read()
+            folder = os.path.basename(os.path.dirname(path))
+            name = os.path.basename(path) if folder == "config" else folder + "/" + os.path.basename(path)
+            f.write('    {"%s", {\n%s,\n        %d}},\n' % (name, c_string(data), len(data)))
+        f.write("};\nconst size_t dsn_builtin_count = %d;\n" % len(paths))
+
+
+main()

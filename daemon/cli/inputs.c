@@ -1,0 +1,182 @@
+/* inputs: the messages in what a user names. Knows files, folders and mboxes; looks into no message. */
+#include "inputs.h"
+#include "base/sv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MBOX_MAX_BYTES = 1 << 30 };
+
+struct walk {
+    size_t max_bytes;
+    dsn_input_fn fn;
+    void *data;
+    bool good;
+    bool stopped;
+};
+
+static void complain(struct walk *w, const char *path, const char *why) {
+    char *shown = g_strescape(path, NULL); /* a name from a folder may hold anything */
+    fprintf(stderr, "dsnd: %s: %s\n", shown, why);
+    g_free(shown);
+    w->good = false;
+}
+
+static void hand_out(struct walk *w, const char *kind, char *name, GBytes *bytes) {
+    struct dsn_input input = {.kind = kind, .name = name, .bytes = bytes};
+    if (!w->fn(input, w->data))
+        w->stopped = true;
+}
+
+/* "From someone Sun Sep  7 21:40:07 2008": a time and a year, so that prose which begins so is none. */
+static bool is_from_line(struct dsn_strview rest) {
+    struct dsn_strview line;
+    if (!dsn_sv_starts_nocase(rest, DSN_LIT("From ")) || rest.p[0] != 'F' || !dsn_sv_next_line(&rest, &line))
+        return false;
+    size_t colon = dsn_sv_find_char(line, ':', 0);
+    return colon != SIZE_MAX && colon + 2 < line.n && dsn_is_digit(line.p[colon - 1]) &&
+           dsn_is_digit(line.p[colon + 1]);
+}
+
+/* Where the message that begins at `from` ends: before the next "From " line that follows a blank line. */
+static size_t message_end(struct dsn_strview mbox, size_t from) {
+    for (size_t i = dsn_sv_find_char(mbox, '\n', from); i != SIZE_MAX; i = dsn_sv_find_char(mbox, '\n', i + 1)) {
+        bool blank_before = i > 0 && (mbox.p[i - 1] == '\n' || (mbox.p[i - 1] == '\r' && i > 1 && mbox.p[i - 2] == '\n'));
+        if (blank_before && is_from_line(dsn_sv_from(mbox, i + 1)))
+            return i + 1;
+    }
+    return mbox.n;
+}
+
+static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
+    gsize n;
+    const char *p = g_bytes_get_data(whole, &n);
+    struct dsn_strview mbox = dsn_sv(p, n);
+    size_t number = 0;
+    for (size_t from = 0, end; from < mbox.n && !w->stopped; from = end) {
+        end = message_end(mbox, from);
+        bool single = from == 0 && end == mbox.n;
+        char *name = single ? g_strdup(path) : g_strdup_printf("%s#%zu", path, ++number);
+        hand_out(w, single ? "file" : "mbox", name, g_bytes_new_from_bytes(whole, from, MIN(end - from, w->max_bytes)));
+    }
+    g_bytes_unref(whole);
+}
+
+/* Reads to the end, or up to `max` bytes. NULL: errno tells. */
+static GBytes *read_all(int fd, size_t expected, size_t max) {
+    GByteArray *bytes = g_byte_array_sized_new((guint)MIN(expected + 1, max));
+    for (;;) {
+        guint used = bytes->len, chunk = (guint)MIN(MAX(expected + 1, used + 65536) - used, max - used);
+        if (!chunk)
+            break;
+        g_byte_array_set_size(bytes, used + chunk);
+        ssize_t got = read(fd, bytes->data + used, chunk);
+        g_byte_array_set_size(bytes, used + (guint)MAX(got, 0));
+        if (got == 0)
+            break;
+        if (got < 0 && errno != EINTR) {
+            int error = errno;
+            g_byte_array_unref(bytes);
+            errno = error;
+            return NULL;
+        }
+    }
+    return g_byte_array_free_to_bytes(bytes);
+}
+
+static bool begins_mbox(GBytes *bytes) {
+    gsize n;
+    const char *p = g_bytes_get_data(bytes, &n);
+    return n > 5 && is_from_line(dsn_sv(p, n));
+}
+
+static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, const char *path) {
+    GBytes *bytes = read_all(fd, expected, w->max_bytes);
+    if (bytes && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes && lseek(fd, 0, SEEK_SET) == 0) {
+        g_bytes_unref(bytes); /* an mbox may be larger than a message */
+        bytes = read_all(fd, expected, MBOX_MAX_BYTES);
+    }
+    if (!bytes)
+        complain(w, path, g_strerror(errno));
+    else if (begins_mbox(bytes))
+        split_mbox(w, path, bytes);
+    else
+        hand_out(w, kind, g_strdup(path), bytes);
+}
+
+static void read_file(struct walk *w, const char *kind, const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) < 0)
+        complain(w, path, g_strerror(errno));
+    else if (!S_ISREG(info.st_mode))
+        complain(w, path, "is no regular file");
+    else
+        read_fd(w, fd, (size_t)info.st_size, kind, path);
+    if (fd >= 0)
+        close(fd);
+}
+
+static gint by_name(gconstpointer a, gconstpointer b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static GPtrArray *list(struct walk *w, const char *path) {
+    GError *why = NULL;
+    GDir *dir = g_dir_open(path, 0, &why);
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+    if (!dir) {
+        complain(w, path, why->message);
+        g_error_free(why);
+        return names;
+    }
+    while ((name = g_dir_read_name(dir)))
+        g_ptr_array_add(names, g_strdup(name));
+    g_dir_close(dir);
+    g_ptr_array_sort(names, by_name);
+    return names;
+}
+
+static bool has_dir(const char *path, const char *name) {
+    char *child = g_build_filename(path, name, NULL);
+    bool there = g_file_test(child, G_FILE_TEST_IS_DIR);
+    g_free(child);
+    return there;
+}
+
+static void read_directory(struct walk *w, const char *path, const char *kind) {
+    bool maildir = has_dir(path, "new") && has_dir(path, "cur");
+    GPtrArray *names = list(w, path);
+    for (guint i = 0; i < names->len && !w->stopped; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        char *child = g_build_filename(path, name, NULL);
+        struct stat info;
+        bool folder = maildir && (strcmp(name, "new") == 0 || strcmp(name, "cur") == 0);
+        if (lstat(child, &info) < 0)
+            complain(w, child, g_strerror(errno));
+        else if (S_ISDIR(info.st_mode) && (folder || !maildir))
+            read_directory(w, child, folder ? "maildir" : kind);
+        else if (S_ISREG(info.st_mode) && !maildir && name[0] != '.')
+            read_file(w, kind, child);
+        g_free(child);
+    }
+    g_ptr_array_free(names, TRUE);
+}
+
+bool dsn_inputs_read(const char *path, size_t max_bytes, dsn_input_fn fn, void *data) {
+    struct walk w = {.max_bytes = max_bytes, .fn = fn, .data = data, .good = true};
+    struct stat info;
+    if (strcmp(path, "-") == 0)
+        read_fd(&w, STDIN_FILENO, 0, "stdin", "-");
+    else if (stat(path, &info) < 0)
+        complain(&w, path, g_strerror(errno));
+    else if (S_ISDIR(info.st_mode))
+        read_directory(&w, path, "file");
+    else
+        read_file(&w, "file", path);
+    return w.good;
+}

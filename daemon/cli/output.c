@@ -1,0 +1,87 @@
+/* output: events as lines for people and for programs. Knows the events, not where they come from. */
+#include "output.h"
+#include "base/sv.h"
+
+#include <string.h>
+
+#define TABLE_ROW "%-10s %-4s %-20s %-8s %-5s %-7s %-40s "
+
+bool dsn_output_parse(const char *name, enum dsn_output *out) {
+    static const char *const names[] = {"ndjson", "json", "table"};
+    for (size_t i = 0; name && i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out = (enum dsn_output)i;
+            return true;
+        }
+    }
+    return name == NULL;
+}
+
+const char *dsn_output_begin(enum dsn_output format) {
+    return format == DSN_OUTPUT_JSON ? "[" : "";
+}
+
+const char *dsn_output_end(enum dsn_output format) {
+    return format == DSN_OUTPUT_JSON ? "\n]\n" : "";
+}
+
+/* Text of a message, safe to show on a terminal: one line, no control and no direction-changing characters. */
+static char *shown(struct dsn_strview s) {
+    GString *out = g_string_new(NULL);
+    const char *end = s.p + s.n;
+    for (const char *p = s.p; s.n && p < end; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        GUnicodeType type = g_unichar_type(c);
+        bool hidden = type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT || type == G_UNICODE_LINE_SEPARATOR ||
+                      type == G_UNICODE_PARAGRAPH_SEPARATOR;
+        g_string_append_unichar(out, hidden ? '?' : c);
+    }
+    return g_string_free(out, FALSE);
+}
+
+static const char *or_dash(const char *s) {
+    return s && *s ? s : "-";
+}
+
+static void table_row(GString *text, const struct dsn_recipient *r, const struct dsn_event_source *source) {
+    char status[16], code[8] = "-";
+    char *address = shown(r->recipient.n ? r->recipient : r->final_recipient), *name = shown(source->name);
+    if (r->smtp_code)
+        g_snprintf(code, sizeof code, "%u", r->smtp_code);
+    const struct dsn_verdict *v = &r->verdict;
+    g_string_append_printf(text, TABLE_ROW, dsn_kind_name(v->kind), or_dash(dsn_type_name(v->type)),
+                           v->reason ? v->reason->name : "-", dsn_action_name(v->action), code,
+                           or_dash(dsn_status_format(r->status, status)), or_dash(address));
+    g_string_append_printf(text, "%s\n", name);
+    g_free(address);
+    g_free(name);
+}
+
+static enum dsn_error json_row(GString *text, enum dsn_output format, struct dsn_reader *reader, size_t i,
+                               const struct dsn_event_source *source) {
+    struct dsn_event event;
+    enum dsn_error error = dsn_event_write(reader, i, source, &event);
+    if (error)
+        return error;
+    if (format == DSN_OUTPUT_JSON)
+        g_string_append(text, "\n");
+    g_string_append_len(text, event.json.p, (gssize)event.json.n);
+    g_string_append(text, format == DSN_OUTPUT_JSON ? "," : "\n");
+    return DSN_OK;
+}
+
+enum dsn_error dsn_output_events(GString *text, enum dsn_output format, struct dsn_reader *reader,
+                                 const struct dsn_report *report, const struct dsn_event_source *source) {
+    static const struct dsn_recipient nobody = {0};
+    size_t n = MAX(report->n_recipients, 1);
+    for (size_t i = 0; i < n; i++) {
+        enum dsn_error error = DSN_OK;
+        if (format == DSN_OUTPUT_TABLE)
+            table_row(text, report->n_recipients ? &report->recipients[i] : &nobody, source);
+        else
+            error = json_row(text, format, reader, i, source);
+        if (error)
+            return error;
+    }
+    return DSN_OK;
+}

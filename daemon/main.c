@@ -1,0 +1,42 @@
+/* main: finds the command and runs it. */
+#include "cli/cli.h"
+#include "version.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"parse", dsn_cli_parse, "print the events of messages: files, maildirs, mboxes, directories"},
+    {"classify", dsn_cli_classify, "say what an answer such as \"550 5.1.1 ...\" means"},
+};
+
+static int help(FILE *out, int status) {
+    fputs("usage: dsnd COMMAND [OPTION...] [ARGUMENT...]\n\n", out);
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nEach command explains itself: dsnd COMMAND --help. More: man dsnd\n", out);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, "");
+    if (argc < 2)
+        return help(stderr, DSN_EXIT_USAGE);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return help(stdout, DSN_EXIT_OK);
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("dsnd " DSND_VERSION);
+        return DSN_EXIT_OK;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "dsnd: there is no command \"%s\"\n\n", argv[1]);
+    return help(stderr, DSN_EXIT_USAGE);
+}

@@ -1,0 +1,226 @@
+/* catalogue: what codes and reasons mean. Knows the two key files and the fallback from a code to its class; knows no
+ * report and no rule. */
+#include "catalogue.h"
+#include "base/sv.h"
+#include "mail/answer.h"
+
+#include <string.h>
+
+enum { FIRST_REPLY = 200, LAST_REPLY = 599 };
+
+struct dsn_catalogue {
+    GStringChunk *texts;
+    GPtrArray *codes, *reasons;     /* struct dsn_code, struct dsn_reason */
+    GHashTable *statuses;           /* packed status -> struct dsn_code */
+    GHashTable *reason_names;       /* name -> struct dsn_reason */
+    const struct dsn_code *replies[LAST_REPLY - FIRST_REPLY + 1];
+};
+
+struct names {
+    const char *name;
+    int value;
+};
+
+static const struct names action_names[] = {{"none", DSN_ACTION_NONE},   {"suppress", DSN_ACTION_SUPPRESS},
+                                            {"count", DSN_ACTION_COUNT}, {"fix", DSN_ACTION_FIX},
+                                            {"hold", DSN_ACTION_HOLD},   {NULL, 0}};
+static const struct names level_names[] = {{"low", DSN_LOW}, {"medium", DSN_MEDIUM}, {"high", DSN_HIGH}, {NULL, 0}};
+static const struct names type_names[] = {{"hard", DSN_TYPE_HARD}, {"soft", DSN_TYPE_SOFT}, {NULL, 0}};
+static const struct names bool_names[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
+
+/* One file being read. */
+struct loader {
+    struct dsn_catalogue *catalogue;
+    const struct dsn_keyfile *kf;
+    struct dsn_problems *problems;
+    const char *group;
+    bool good;
+};
+
+static void complain(struct loader *l, const char *key, const char *found, const char *expected) {
+    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, l->group, key),
+                     "[%s] found %s = \"%s\"; expected %s", l->group, key, found ? found : "", expected);
+    l->good = false;
+}
+
+static const char *text(struct loader *l, const char *key, bool needed) {
+    char *value = dsn_keyfile_get(l->kf, l->group, key);
+    const char *kept = value && *value ? g_string_chunk_insert_const(l->catalogue->texts, value) : NULL;
+    if (!kept && needed)
+        complain(l, key, NULL, "a text");
+    g_free(value);
+    return kept;
+}
+
+static int word(struct loader *l, const char *key, const struct names *names, int fallback) {
+    char *value = dsn_keyfile_get(l->kf, l->group, key);
+    int found = fallback;
+    const struct names *name = names;
+    while (value && name->name && strcmp(name->name, value))
+        name++;
+    if (value && name->name)
+        found = name->value;
+    else if (value || fallback < 0) {
+        GString *list = g_string_new("one of:");
+        for (name = names; name->name; name++)
+            g_string_append_printf(list, " %s", name->name);
+        complain(l, key, value, list->str);
+        g_string_free(list, TRUE);
+    }
+    g_free(value);
+    return found;
+}
+
+static void load_reason(struct loader *l) {
+    static const char *const keys[] = {"title",     "category", "blame",  "action",   "severity",
+                                       "transient", "meaning",  "causes", "remedies", NULL};
+    l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
+    struct dsn_reason *reason = g_new0(struct dsn_reason, 1);
+    reason->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
+    reason->title = text(l, "title", true);
+    reason->category = text(l, "category", true);
+    reason->blame = text(l, "blame", true);
+    reason->meaning = text(l, "meaning", false);
+    reason->causes = text(l, "causes", false);
+    reason->remedies = text(l, "remedies", false);
+    reason->action = (enum dsn_action)word(l, "action", action_names, -1);
+    reason->severity = (enum dsn_level)word(l, "severity", level_names, -1);
+    reason->transient = word(l, "transient", bool_names, 0);
+    g_ptr_array_add(l->catalogue->reasons, reason);
+    g_hash_table_insert(l->catalogue->reason_names, (gpointer)(guintptr)reason->name, reason);
+}
+
+static unsigned pack(struct dsn_status status) {
+    return status.cls * 1000000u + (unsigned)status.subject * 1000u + (unsigned)status.detail;
+}
+
+/* Files the code under its name, "550" or "5.1.1". */
+static void index_code(struct loader *l, const struct dsn_code *code) {
+    size_t length = 0;
+    unsigned reply;
+    struct dsn_strview name = dsn_sv_str(code->name);
+    struct dsn_status status = dsn_status_read(name, &length);
+    if (status.cls && length == name.n)
+        g_hash_table_insert(l->catalogue->statuses, GUINT_TO_POINTER(pack(status)), (gpointer)(guintptr)code);
+    else if (name.n == 3 && dsn_sv_read_uint(name, 3, &reply) == 3 && reply >= FIRST_REPLY && reply <= LAST_REPLY)
+        l->catalogue->replies[reply - FIRST_REPLY] = code;
+    else
+        complain(l, "title", code->name, "a section named by a reply code (550) or an enhanced code (5.1.1)");
+}
+
+static void load_questions(struct loader *l, struct dsn_code *code) {
+    for (unsigned i = 0; i < DSN_MAX_QUESTIONS; i++) {
+        char *question = g_strdup_printf("question%u", i + 1), *answer = g_strdup_printf("answer%u", i + 1);
+        code->questions[i] = text(l, question, false);
+        code->answers[i] = text(l, answer, code->questions[i] != NULL);
+        if (code->questions[i])
+            code->n_questions = i + 1;
+        g_free(question);
+        g_free(answer);
+    }
+}
+
+static void load_code(struct loader *l) {
+    static const char *const keys[] = {"title",  "type",     "severity", "reason",    "vague",   "rfc", "meaning",
+                                       "causes", "remedies", "related",  "question*", "answer*", NULL};
+    l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
+    struct dsn_code *code = g_new0(struct dsn_code, 1);
+    code->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
+    code->title = text(l, "title", true);
+    code->rfc = text(l, "rfc", false);
+    code->meaning = text(l, "meaning", false);
+    code->causes = text(l, "causes", false);
+    code->remedies = text(l, "remedies", false);
+    code->related = text(l, "related", false);
+    code->type = (enum dsn_type)word(l, "type", type_names, -1);
+    code->severity = (enum dsn_level)word(l, "severity", level_names, -1);
+    code->vague = word(l, "vague", bool_names, 0);
+    const char *reason = text(l, "reason", true);
+    code->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
+    if (reason && !code->reason)
+        complain(l, "reason", reason, "a reason of reasons.conf");
+    load_questions(l, code);
+    g_ptr_array_add(l->catalogue->codes, code);
+    index_code(l, code);
+}
+
+static bool load(struct dsn_catalogue *catalogue, const struct dsn_keyfile *kf, struct dsn_problems *problems,
+                 void (*load_group)(struct loader *)) {
+    struct loader l = {.catalogue = catalogue, .kf = kf, .problems = problems, .good = true};
+    size_t n;
+    char **groups = dsn_keyfile_groups(kf, &n);
+    for (size_t i = 0; i < n; i++) {
+        l.group = groups[i];
+        load_group(&l);
+    }
+    return l.good;
+}
+
+enum dsn_error dsn_catalogue_new(const struct dsn_keyfile *codes, const struct dsn_keyfile *reasons,
+                                 struct dsn_problems *problems, struct dsn_catalogue **out) {
+    struct dsn_catalogue *catalogue = g_new0(struct dsn_catalogue, 1);
+    catalogue->texts = g_string_chunk_new(64 * 1024);
+    catalogue->codes = g_ptr_array_new_with_free_func(g_free);
+    catalogue->reasons = g_ptr_array_new_with_free_func(g_free);
+    catalogue->statuses = g_hash_table_new(NULL, NULL);
+    catalogue->reason_names = g_hash_table_new(g_str_hash, g_str_equal);
+    bool good = load(catalogue, reasons, problems, load_reason);
+    static const char *const needed[] = {"unknown", "complaint", "auto-reply", "delivered"};
+    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
+        if (dsn_catalogue_reason(catalogue, needed[i]))
+            continue;
+        dsn_problems_add(problems, dsn_keyfile_name(reasons), 0, "expected a section [%s]", needed[i]);
+        good = false;
+    }
+    good &= load(catalogue, codes, problems, load_code);
+    if (!good) {
+        dsn_catalogue_free(catalogue);
+        return DSN_ERR_SYNTAX;
+    }
+    *out = catalogue;
+    return DSN_OK;
+}
+
+void dsn_catalogue_free(struct dsn_catalogue *catalogue) {
+    if (!catalogue)
+        return;
+    g_ptr_array_free(catalogue->codes, TRUE);
+    g_ptr_array_free(catalogue->reasons, TRUE);
+    g_hash_table_destroy(catalogue->statuses);
+    g_hash_table_destroy(catalogue->reason_names);
+    g_string_chunk_free(catalogue->texts);
+    g_free(catalogue);
+}
+
+const struct dsn_reason *dsn_catalogue_reason(const struct dsn_catalogue *catalogue, const char *name) {
+    return g_hash_table_lookup(catalogue->reason_names, name);
+}
+
+const struct dsn_code *dsn_catalogue_reply(const struct dsn_catalogue *catalogue, unsigned smtp_code) {
+    return smtp_code >= FIRST_REPLY && smtp_code <= LAST_REPLY ? catalogue->replies[smtp_code - FIRST_REPLY] : NULL;
+}
+
+const struct dsn_code *dsn_catalogue_status(const struct dsn_catalogue *catalogue, struct dsn_status status,
+                                            bool *exact) {
+    if (status.subject < 0)
+        status.subject = status.detail = 0;
+    const struct dsn_status fallbacks[] = {status, {status.cls, status.subject, 0}, {status.cls, 0, 0}};
+    for (size_t i = 0; status.cls && i < G_N_ELEMENTS(fallbacks); i++) {
+        const struct dsn_code *code =
+            g_hash_table_lookup(catalogue->statuses, GUINT_TO_POINTER(pack(fallbacks[i])));
+        *exact = i == 0;
+        if (code)
+            return code;
+    }
+    return NULL;
+}
+
+const struct dsn_code *const *dsn_catalogue_codes(const struct dsn_catalogue *catalogue, size_t *n) {
+    *n = catalogue->codes->len;
+    return (const struct dsn_code *const *)catalogue->codes->pdata;
+}
+
+const struct dsn_reason *const *dsn_catalogue_reasons(const struct dsn_catalogue *catalogue, size_t *n) {
+    *n = catalogue->reasons->len;
+    return (const struct dsn_reason *const *)catalogue->reasons->pdata;
+}

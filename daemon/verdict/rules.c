@@ -1,0 +1,289 @@
+/* rules: what the words of an answer mean. Knows the rule files and which rule wins; knows no report, and nothing of
+ * what follows from a reason. */
+#include "rules.h"
+#include "base/sv.h"
+#include "mail/answer.h"
+
+struct dsn_rules {
+    GStringChunk *texts;
+    GPtrArray *all;      /* struct dsn_rule */
+    GPtrArray *patterns; /* texts ... */
+    GPtrArray *matching; /* ... and the rules that they belong to */
+    GPtrArray *silent;   /* rules without a pattern */
+    struct dsn_matcher *matcher;
+};
+
+struct loader {
+    struct dsn_rules *rules;
+    const struct dsn_catalogue *catalogue;
+    const struct dsn_providers *providers;
+    struct dsn_problems *problems;
+    const struct dsn_keyfile *kf;
+    GHashTable *ids; /* id -> rule, over all files */
+    bool good;
+};
+
+static void complain(struct loader *l, const char *group, const char *key, const char *text) {
+    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, group, key), "[%s] %s", group,
+                     text);
+    l->good = false;
+}
+
+static uint16_t *read_codes(struct loader *l, const char *group) {
+    char **list = dsn_keyfile_get_list(l->kf, group, "code");
+    if (!list)
+        return NULL;
+    uint16_t *codes = g_new0(uint16_t, g_strv_length(list) + 1);
+    for (size_t i = 0; list[i]; i++) {
+        unsigned code = 0;
+        if (strlen(list[i]) != 3 || dsn_sv_read_uint(dsn_sv_str(list[i]), 3, &code) != 3 || code < 200 || code > 599)
+            complain(l, group, "code", "code: expected reply codes such as 550; 554");
+        codes[i] = (uint16_t)code;
+    }
+    g_strfreev(list);
+    return codes;
+}
+
+/* "5.1.1", "5.7.*", "5.*" */
+static bool read_status(const char *text, struct dsn_status *out) {
+    struct dsn_strview s = dsn_sv_str(text);
+    size_t length = 0;
+    *out = dsn_status_read(s, &length);
+    if (out->cls)
+        return length == s.n;
+    unsigned cls, subject;
+    if (dsn_sv_read_uint(s, 1, &cls) != 1 || s.n < 3 || s.p[1] != '.')
+        return false;
+    *out = (struct dsn_status){.cls = (uint8_t)cls, .subject = -1, .detail = -1};
+    size_t n = dsn_sv_read_uint(dsn_sv_from(s, 2), 3, &subject);
+    if (n)
+        out->subject = (int16_t)subject;
+    return dsn_sv_eq(dsn_sv_from(s, 2 + n), n ? DSN_LIT(".*") : DSN_LIT("*"));
+}
+
+static struct dsn_status *read_statuses(struct loader *l, const char *group) {
+    char **list = dsn_keyfile_get_list(l->kf, group, "status");
+    if (!list)
+        return NULL;
+    struct dsn_status *statuses = g_new0(struct dsn_status, g_strv_length(list) + 1);
+    for (size_t i = 0; list[i]; i++) {
+        if (!read_status(list[i], &statuses[i]))
+            complain(l, group, "status", "status: expected enhanced codes such as 5.1.1; 5.7.*");
+    }
+    g_strfreev(list);
+    return statuses;
+}
+
+static char **read_examples(struct loader *l, const char *group) {
+    GPtrArray *examples = g_ptr_array_new();
+    char **keys = dsn_keyfile_keys(l->kf, group);
+    for (size_t i = 0; keys[i]; i++) {
+        if (g_str_has_prefix(keys[i], "example"))
+            g_ptr_array_add(examples, dsn_keyfile_get(l->kf, group, keys[i]));
+    }
+    g_strfreev(keys);
+    if (!examples->len)
+        complain(l, group, NULL, "has no example; expected at least one answer that this rule decides");
+    g_ptr_array_add(examples, NULL);
+    return (char **)g_ptr_array_free(examples, FALSE);
+}
+
+static const char *keep(struct loader *l, const char *group, const char *key) {
+    char *value = dsn_keyfile_get(l->kf, group, key);
+    const char *kept = value && *value ? g_string_chunk_insert_const(l->rules->texts, value) : NULL;
+    g_free(value);
+    return kept;
+}
+
+/* Design: a provider's rule first, then code and status together, then one of them, then text alone. */
+static unsigned specificity(const struct dsn_rule *rule) {
+    return (rule->provider ? 8u : 0u) + (rule->codes ? 2u : 0u) + (rule->statuses ? 2u : 0u) + (rule->match ? 1u : 0u);
+}
+
+static gint compare(gconstpointer a, gconstpointer b) {
+    const struct dsn_rule *x = *(struct dsn_rule *const *)a, *y = *(struct dsn_rule *const *)b;
+    if (x->vague != y->vague)
+        return x->vague ? 1 : -1;
+    unsigned sx = specificity(x), sy = specificity(y);
+    return sx != sy ? (sx > sy ? -1 : 1) : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+/* `rank` comes as the place in the files and becomes the place in the order of precedence. */
+static void rank_rules(struct dsn_rules *rules) {
+    GPtrArray *sorted = g_ptr_array_copy(rules->all, NULL, NULL);
+    g_ptr_array_set_free_func(sorted, NULL);
+    g_ptr_array_sort(sorted, compare);
+    for (guint i = 0; i < sorted->len; i++)
+        ((struct dsn_rule *)g_ptr_array_index(sorted, i))->rank = i;
+    g_ptr_array_free(sorted, TRUE);
+}
+
+static void free_rule(gpointer p) {
+    struct dsn_rule *rule = p;
+    g_free(rule->codes);
+    g_free(rule->statuses);
+    g_strfreev(rule->examples);
+    g_free(rule);
+}
+
+static void check_id(struct loader *l, struct dsn_rule *rule) {
+    const struct dsn_rule *before = g_hash_table_lookup(l->ids, rule->id);
+    if (before) {
+        char *text = g_strdup_printf("has an id that is taken by %s:%u; expected a new one", before->file, before->line);
+        complain(l, rule->id, NULL, text);
+        g_free(text);
+        return;
+    }
+    g_hash_table_insert(l->ids, (gpointer)(guintptr)rule->id, rule);
+}
+
+static void check_words(struct loader *l, struct dsn_rule *rule, const char *provider, const char *reason,
+                        const char *vague) {
+    if (provider && !rule->provider)
+        complain(l, rule->id, "provider", "provider: expected a section of providers.conf");
+    if (!rule->reason)
+        complain(l, rule->id, "reason", reason ? "reason: expected a reason of reasons.conf" : "has no reason");
+    if (vague && strcmp(vague, "true") && strcmp(vague, "false"))
+        complain(l, rule->id, "vague", "vague: expected true or false");
+    if (!rule->provider && !rule->codes && !rule->statuses && !rule->match)
+        complain(l, rule->id, NULL, "has no condition; expected one of: provider, code, status, match");
+}
+
+static void load_rule(struct loader *l, const char *group) {
+    static const char *const keys[] = {"provider", "code", "status", "match", "reason", "vague", "example*", NULL};
+    l->good &= dsn_keyfile_only(l->kf, group, keys, l->problems);
+    struct dsn_rule *rule = g_new0(struct dsn_rule, 1);
+    g_ptr_array_add(l->rules->all, rule);
+    const char *provider = keep(l, group, "provider"), *reason = keep(l, group, "reason");
+    const char *vague = keep(l, group, "vague");
+    rule->rank = l->rules->all->len;
+    rule->id = g_string_chunk_insert_const(l->rules->texts, group);
+    rule->file = g_string_chunk_insert_const(l->rules->texts, dsn_keyfile_name(l->kf));
+    rule->line = dsn_keyfile_line(l->kf, group, NULL);
+    rule->provider = provider ? dsn_provider_find(l->providers, provider) : NULL;
+    rule->match = keep(l, group, "match");
+    rule->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
+    rule->vague = vague && strcmp(vague, "true") == 0;
+    rule->codes = read_codes(l, group);
+    rule->statuses = read_statuses(l, group);
+    rule->examples = read_examples(l, group);
+    check_id(l, rule);
+    check_words(l, rule, provider, reason, vague);
+    if (rule->match)
+        g_ptr_array_add(l->rules->patterns, (gpointer)(guintptr)rule->match);
+    g_ptr_array_add(rule->match ? l->rules->matching : l->rules->silent, rule);
+}
+
+static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
+    size_t bad;
+    char *why = NULL;
+    if (!dsn_matcher_new((const char *const *)rules->patterns->pdata, rules->patterns->len, &rules->matcher, &bad,
+                         &why))
+        return true;
+    const struct dsn_rule *rule = bad < rules->matching->len ? g_ptr_array_index(rules->matching, bad) : NULL;
+    dsn_problems_add(problems, rule ? rule->file : "rules", rule ? rule->line : 0,
+                     "[%s] match is no regular expression that can be matched in linear time: %s",
+                     rule ? rule->id : "", why ? why : "out of memory");
+    g_free(why);
+    return false;
+}
+
+enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n, const struct dsn_catalogue *catalogue,
+                             const struct dsn_providers *providers, struct dsn_problems *problems,
+                             struct dsn_rules **out) {
+    struct dsn_rules *rules = g_new0(struct dsn_rules, 1);
+    rules->texts = g_string_chunk_new(64 * 1024);
+    rules->all = g_ptr_array_new_with_free_func(free_rule);
+    rules->patterns = g_ptr_array_new();
+    rules->matching = g_ptr_array_new();
+    rules->silent = g_ptr_array_new();
+    struct loader l = {.rules = rules, .catalogue = catalogue, .providers = providers, .problems = problems};
+    l.ids = g_hash_table_new(g_str_hash, g_str_equal);
+    l.good = true;
+    for (size_t i = 0; i < n; i++) {
+        size_t n_groups;
+        char **groups = dsn_keyfile_groups(files[i], &n_groups);
+        l.kf = files[i];
+        for (size_t j = 0; j < n_groups; j++)
+            load_rule(&l, groups[j]);
+    }
+    g_hash_table_destroy(l.ids);
+    rank_rules(rules);
+    if (!l.good || !compile(rules, problems)) {
+        dsn_rules_free(rules);
+        return DSN_ERR_SYNTAX;
+    }
+    *out = rules;
+    return DSN_OK;
+}
+
+void dsn_rules_free(struct dsn_rules *rules) {
+    if (!rules)
+        return;
+    dsn_matcher_free(rules->matcher);
+    g_ptr_array_free(rules->silent, TRUE);
+    g_ptr_array_free(rules->matching, TRUE);
+    g_ptr_array_free(rules->patterns, TRUE);
+    g_ptr_array_free(rules->all, TRUE);
+    g_string_chunk_free(rules->texts);
+    g_free(rules);
+}
+
+const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules) {
+    return rules->matcher;
+}
+
+static bool code_matches(const uint16_t *codes, uint16_t code) {
+    for (; codes && *codes; codes++) {
+        if (*codes == code)
+            return true;
+    }
+    return codes == NULL;
+}
+
+static bool status_matches(const struct dsn_status *statuses, struct dsn_status status) {
+    for (; statuses && statuses->cls; statuses++) {
+        if (statuses->cls == status.cls && (statuses->subject < 0 || statuses->subject == status.subject) &&
+            (statuses->detail < 0 || statuses->detail == status.detail))
+            return true;
+    }
+    return statuses == NULL;
+}
+
+struct search {
+    const struct dsn_rules *rules;
+    const struct dsn_rule_facts *facts;
+    const struct dsn_rule *best;
+    void (*matched)(const struct dsn_rule *rule, void *data);
+    void *data;
+};
+
+static void consider(struct search *s, const struct dsn_rule *rule) {
+    if ((rule->provider && rule->provider != s->facts->provider) || !code_matches(rule->codes, s->facts->smtp_code) ||
+        !status_matches(rule->statuses, s->facts->status))
+        return;
+    if (s->matched)
+        s->matched(rule, s->data);
+    if (!s->best || rule->rank < s->best->rank)
+        s->best = rule;
+}
+
+static void on_hit(size_t pattern, void *data) {
+    struct search *s = data;
+    consider(s, g_ptr_array_index(s->rules->matching, pattern));
+}
+
+const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
+                                      const struct dsn_rule_facts *facts,
+                                      void (*matched)(const struct dsn_rule *rule, void *data), void *data) {
+    struct search s = {.rules = rules, .facts = facts, .matched = matched, .data = data};
+    dsn_matcher_scan(rules->matcher, scratch, facts->text, on_hit, &s);
+    for (guint i = 0; i < rules->silent->len; i++)
+        consider(&s, g_ptr_array_index(rules->silent, i));
+    return s.best;
+}
+
+const struct dsn_rule *const *dsn_rules_all(const struct dsn_rules *rules, size_t *n) {
+    *n = rules->all->len;
+    return (const struct dsn_rule *const *)rules->all->pdata;
+}

@@ -1,0 +1,50 @@
+/* rules: config/rules/NAME.rules: what the words of an answer mean. The most specific rule that matches wins; order
+ * breaks ties. All patterns are matched in one linear-time pass. */
+#ifndef VERDICT_RULES_H
+#define VERDICT_RULES_H
+
+#include "base/matcher.h"
+#include "catalogue.h"
+#include "provider.h"
+
+struct dsn_rules; /* immutable */
+
+struct dsn_rule {
+    const char *id;
+    const char *file;     /* that it stands in */
+    unsigned line;
+    const char *provider; /* canonical; NULL: any */
+    const char *match;    /* regular expression; NULL: any text */
+    const struct dsn_reason *reason;
+    uint16_t *codes; /* ended by 0; NULL: any */
+    struct dsn_status *statuses; /* ended by cls 0; subject or detail -1: any; NULL: any */
+    char **examples;
+    bool vague;      /* decides only where the code says little */
+    unsigned rank;   /* 0 wins over all others: not vague, more specific, earlier in the files */
+};
+
+/* What a rule can ask about. */
+struct dsn_rule_facts {
+    const char *provider; /* canonical, or NULL */
+    uint16_t smtp_code;
+    struct dsn_status status;
+    struct dsn_strview text;
+};
+
+/* Files in order of precedence. */
+enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n, const struct dsn_catalogue *catalogue,
+                             const struct dsn_providers *providers, struct dsn_problems *problems,
+                             struct dsn_rules **out);
+void dsn_rules_free(struct dsn_rules *rules); /* NULL is fine */
+
+const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules);
+
+/* The winner, or NULL. `matched` (may be NULL) is told of each rule whose conditions all hold. */
+const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
+                                      const struct dsn_rule_facts *facts,
+                                      void (*matched)(const struct dsn_rule *rule, void *data), void *data);
+
+/* All rules in order; borrowed. */
+const struct dsn_rule *const *dsn_rules_all(const struct dsn_rules *rules, size_t *n);
+
+#endif
