@@ -3,7 +3,7 @@
 #include "cli.h"
 
 #include "run/conf.h"
-#include "run/knowledge_files.h"
+#include "run/knowledge.h"
 
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ static int check(const char *path) {
     struct dsn_conf *conf = NULL;
     enum dsn_error error = dsn_conf_load(path, problems, &conf);
     if (conf)
-        error = dsn_knowledge_files_load(conf->knowledge_dir, problems, &knowledge);
+        error = dsn_knowledge_load(conf->knowledge_dir, problems, &knowledge);
     for (size_t i = 0; i < dsn_problems_count(problems); i++)
         fprintf(stderr, "%s\n", dsn_problems_get(problems, i));
     if (error && dsn_problems_count(problems) == 0)

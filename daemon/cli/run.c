@@ -2,7 +2,7 @@
 #include "cli.h"
 
 #include "base/log.h"
-#include "run/knowledge_files.h"
+#include "run/knowledge.h"
 #include "run/pipeline.h"
 #include "run/service.h"
 
@@ -44,7 +44,7 @@ static void reload(struct daemon *daemon) {
     struct dsn_problems *problems = dsn_problems_new();
     struct dsn_knowledge *knowledge = NULL;
     dsn_service_reloading();
-    enum dsn_error error = dsn_knowledge_files_load(daemon->conf->knowledge_dir, problems, &knowledge);
+    enum dsn_error error = dsn_knowledge_load(daemon->conf->knowledge_dir, problems, &knowledge);
     for (size_t i = 0; i < dsn_problems_count(problems); i++)
         DSN_LOG(DSN_LOG_ERROR, "reload-problem", dsn_log_str("problem", dsn_problems_get(problems, i)));
     if (error) {
@@ -128,7 +128,7 @@ static int run(const char *path, bool once) {
     int status = DSN_EXIT_FAILED;
     enum dsn_error error = dsn_conf_load(path, problems, &daemon.conf);
     if (!error)
-        error = dsn_knowledge_files_load(daemon.conf->knowledge_dir, problems, &knowledge);
+        error = dsn_knowledge_load(daemon.conf->knowledge_dir, problems, &knowledge);
     print_problems(problems);
     if (!error) {
         dsn_log_setup((enum dsn_log_level)daemon.conf->log_level, daemon.conf->mask_addresses != 0);

@@ -1,0 +1,284 @@
+/* committer: order is all: committed in Redis, then published, then settled. Knows stores, publishers and
+ * sources only through their headers. */
+#include "committer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define BATCH_MAX_MESSAGES 256
+#define BATCH_MAX_BYTES (16u << 20)
+/* Messages that are stored but cannot be put away. More, and nothing new is taken: memory stays flat. */
+#define UNSETTLED_MAX 256
+#define SETTLE_RETRY_MIN_MS 100
+#define SETTLE_RETRY_MAX_MS 10000
+#define SUMMARY_MS 60000
+
+struct committing {
+    struct dsn_committer *committer;
+    struct dsn_store *store;
+    GPtrArray *current, *previous; /* messages: being stored; stored, to be published and settled */
+    GPtrArray *records;            /* of the current ones */
+    GPtrArray *unsettled;          /* messages, published */
+    int64_t retry_at_ms, retry_ms; /* when to try to settle them again */
+    bool gave_up;                  /* on Redis: what is not stored goes back */
+    int64_t summary_at_ms;
+    struct dsn_counts summed; /* counts at the last summary */
+};
+
+/* Waiting */
+
+static void log_summary(struct committing *c) {
+    const struct dsn_counts *now = &c->committer->counts, *then = &c->summed;
+    if (now->settled + now->aside != then->settled + then->aside)
+        DSN_LOG(DSN_LOG_INFO, "processed", dsn_log_int("messages", (int64_t)(now->settled - then->settled)),
+                dsn_log_int("events", (int64_t)(now->events - then->events)),
+                dsn_log_int("duplicates", (int64_t)(now->duplicates - then->duplicates)),
+                dsn_log_int("set_aside", (int64_t)(now->aside - then->aside)));
+    c->summed = *now;
+}
+
+/* Does what is due besides the work; returns when something will be. */
+static int64_t idle(void *context) {
+    struct committing *c = context;
+    int64_t now_ms = dsn_clock_monotonic_ms();
+    if (now_ms >= c->summary_at_ms) {
+        log_summary(c);
+        c->summary_at_ms = now_ms + SUMMARY_MS;
+    }
+    int64_t next_ms = c->summary_at_ms;
+    for (struct dsn_sink **sink = c->committer->publishers; *sink; sink++) {
+        int64_t due_ms = (*sink)->ops->idle(*sink, now_ms);
+        next_ms = due_ms < next_ms ? due_ms : next_ms;
+    }
+    if (c->committer->stopping && c->committer->deadline_ms < next_ms)
+        next_ms = c->committer->deadline_ms;
+    return next_ms;
+}
+
+static bool give_up(void *context, bool away) {
+    const struct committing *c = context;
+    const struct dsn_committer *committer = c->committer;
+    return committer->stopping && (away || dsn_clock_monotonic_ms() >= committer->deadline_ms);
+}
+
+/* Sleeps until something is due, or somebody wakes us. */
+static void sleep_until(struct committing *c, int64_t until_ms) {
+    struct pollfd wake = {.fd = c->committer->wake_fd, .events = POLLIN};
+    int64_t left_ms = until_ms - dsn_clock_monotonic_ms();
+    uint64_t count;
+    if (left_ms > 0 && poll(&wake, 1, (int)left_ms) > 0 && read(wake.fd, &count, sizeof count) < 0)
+        DSN_LOG(DSN_LOG_DEBUG, "wake-failed", dsn_log_str("of", "committer"));
+}
+
+/* After the commit */
+
+static void log_record(const struct dsn_record *record) {
+    DSN_LOG(DSN_LOG_DEBUG, record->state == DSN_RECORD_DUPLICATE ? "duplicate" : "committed",
+            dsn_log_str("id", record->id), dsn_log_address("rcpt", record->address),
+            dsn_log_str("kind", record->kind), dsn_log_str("type", record->type),
+            dsn_log_sv("reason", record->reason), dsn_log_str("action", record->action),
+            dsn_log_sv("rule", record->rule), dsn_log_str("entry", record->entry));
+}
+
+/* Publishes what is new. Returns false where a record is not stored, so that the message cannot be settled.
+ */
+static bool publish(struct committing *c, struct dsn_message *message) {
+    struct dsn_counts *counts = &c->committer->counts;
+    bool whole = true;
+    for (size_t i = 0; i < message->n_records; i++) {
+        const struct dsn_record *record = message->records[i];
+        whole = whole && record->state != DSN_RECORD_PENDING;
+        if (record->state == DSN_RECORD_REFUSED)
+            dsn_message_set_aside(message, record->refusal ? record->refusal : "refused by Redis");
+        counts->duplicates += record->state == DSN_RECORD_DUPLICATE;
+        if (record->state == DSN_RECORD_NEW) {
+            counts->events++;
+            for (struct dsn_sink **sink = c->committer->publishers; *sink; sink++)
+                (*sink)->ops->publish(*sink, record);
+        }
+        if (record->state == DSN_RECORD_NEW || record->state == DSN_RECORD_DUPLICATE)
+            log_record(record);
+    }
+    return whole;
+}
+
+static void log_settled(struct committing *c, const struct dsn_message *message, const char *source,
+                        const char *name) {
+    if (message->fate == DSN_FATE_ASIDE) {
+        c->committer->counts.aside++;
+        DSN_LOG(DSN_LOG_WARNING, "set-aside", dsn_log_str("source", source), dsn_log_str("item", name),
+                dsn_log_str("error", message->error));
+    } else {
+        c->committer->counts.settled++;
+        DSN_LOG(DSN_LOG_DEBUG, "settled", dsn_log_str("source", source), dsn_log_str("item", name));
+    }
+}
+
+/* Puts a message away and frees it; false: it could not be. */
+static bool settle(struct committing *c, struct dsn_message *message) {
+    struct dsn_source *source = message->item->source;
+    char *name = g_strdup(message->item->name); /* goes with the item */
+    errno = 0;
+    enum dsn_error error =
+        message->fate == DSN_FATE_ASIDE
+            ? source->ops->set_aside(source, message->item, message->error ? message->error : "")
+            : source->ops->settle(source, message->item);
+    if (!error) {
+        log_settled(c, message, source->name, name);
+        dsn_message_free(message);
+    } else {
+        /* One line when it begins, not one for each message. */
+        enum dsn_log_level level = c->unsettled->len == 0 ? DSN_LOG_ERROR : DSN_LOG_DEBUG;
+        DSN_LOG(level, "cannot-settle", dsn_log_str("source", source->name), dsn_log_str("item", name),
+                dsn_log_errno(errno));
+    }
+    g_free(name);
+    return !error;
+}
+
+static void keep_unsettled(struct committing *c, struct dsn_message *message) {
+    if (c->unsettled->len == 0) {
+        c->retry_ms = SETTLE_RETRY_MIN_MS;
+        c->retry_at_ms = dsn_clock_monotonic_ms() + c->retry_ms;
+    }
+    dsn_message_drop_records(message);
+    g_ptr_array_add(c->unsettled, message);
+}
+
+static void put_back(struct dsn_message *message, bool again) {
+    struct dsn_source *source = message->item->source;
+    source->ops->release(source, message->item, again);
+    dsn_message_free(message);
+}
+
+static void finish_message(struct committing *c, struct dsn_message *message) {
+    switch (message->fate) {
+    case DSN_FATE_POSTPONE:
+        c->committer->counts.postponed++;
+        put_back(message, true);
+        return;
+    case DSN_FATE_UNREADY:
+        put_back(message, true);
+        return;
+    case DSN_FATE_GONE:
+        put_back(message, false);
+        return;
+    case DSN_FATE_COMMIT:
+    case DSN_FATE_ASIDE:
+        if (!publish(c, message))
+            put_back(message, false);
+        else if (!settle(c, message))
+            keep_unsettled(c, message);
+    }
+}
+
+static void finish_batch(struct committing *c, GPtrArray *batch) {
+    for (guint i = 0; i < batch->len; i++)
+        finish_message(c, g_ptr_array_index(batch, i));
+    g_ptr_array_set_size(batch, 0);
+}
+
+static void retry_unsettled(struct committing *c) {
+    guint before = c->unsettled->len, left = 0;
+    if (before == 0 || dsn_clock_monotonic_ms() < c->retry_at_ms)
+        return;
+    for (guint i = 0; i < before; i++)
+        if (!settle(c, c->unsettled->pdata[i]))
+            c->unsettled->pdata[left++] = c->unsettled->pdata[i];
+    g_ptr_array_set_size(c->unsettled, (gint)left);
+    if (left == 0)
+        DSN_LOG(DSN_LOG_INFO, "settled-again", dsn_log_int("messages", before));
+    c->retry_ms = left == before ? MIN(c->retry_ms * 2, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MIN_MS;
+    c->retry_at_ms = dsn_clock_monotonic_ms() + c->retry_ms;
+}
+
+/* The loop */
+
+/* Takes the next batch, or none. Waits only when nothing else is to be done. */
+static void take_batch(struct committing *c) {
+    void *taken[BATCH_MAX_MESSAGES];
+    int64_t next_ms = idle(c), now_ms = dsn_clock_monotonic_ms();
+    if (c->unsettled->len > 0 && c->retry_at_ms < next_ms)
+        next_ms = c->retry_at_ms;
+    int64_t wait_ms = c->previous->len > 0 || next_ms < now_ms ? 0 : next_ms - now_ms;
+    if (c->unsettled->len >= UNSETTLED_MAX) {
+        sleep_until(c, now_ms + wait_ms);
+        return;
+    }
+    size_t n = dsn_queue_pop(c->committer->place->done, taken, BATCH_MAX_MESSAGES, BATCH_MAX_BYTES, wait_ms);
+    g_ptr_array_set_size(c->records, 0);
+    for (size_t i = 0; i < n; i++) {
+        struct dsn_message *message = taken[i];
+        g_ptr_array_add(c->current, message);
+        for (size_t r = 0; r < message->n_records; r++)
+            g_ptr_array_add(c->records, message->records[r]);
+    }
+}
+
+/* Stores the current batch; meanwhile publishes and settles the previous one. */
+static void step(struct committing *c) {
+    take_batch(c);
+    if (c->current->len > 0)
+        dsn_store_send(c->store, (struct dsn_record *const *)c->records->pdata, c->records->len);
+    finish_batch(c, c->previous);
+    retry_unsettled(c);
+    if (c->current->len > 0 && dsn_store_finish(c->store) != DSN_OK)
+        c->gave_up = true;
+    GPtrArray *empty = c->previous;
+    c->previous = c->current;
+    c->current = empty;
+}
+
+static bool goes_on(const struct committing *c) {
+    if (c->gave_up || c->committer->place->abandoned)
+        return false;
+    if (c->committer->stopping && dsn_clock_monotonic_ms() >= c->committer->deadline_ms)
+        return false;
+    if (!dsn_queue_finished(c->committer->place->done) || c->previous->len > 0)
+        return true;
+    /* Everything is stored. What could not be put away gets some more time, unless somebody waits for us to
+     * leave. */
+    return c->unsettled->len > 0 && !c->committer->stopping && c->retry_ms < SETTLE_RETRY_MAX_MS;
+}
+
+/* Leaves everything that is left where it is. */
+static void leave(struct committing *c) {
+    void *left;
+    finish_batch(c, c->previous);
+    c->retry_at_ms = 0;
+    retry_unsettled(c);
+    c->committer->counts.unsettled = c->unsettled->len;
+    for (guint i = 0; i < c->unsettled->len; i++)
+        put_back(c->unsettled->pdata[i], false);
+    c->committer->place->abandoned = true;
+    dsn_queue_close(c->committer->place->done);
+    while (dsn_queue_pop(c->committer->place->done, &left, 1, 0, 0) > 0)
+        put_back(left, false);
+}
+
+enum dsn_error dsn_committer_run(struct dsn_committer *committer) {
+    struct committing c = {.committer = committer, .summary_at_ms = dsn_clock_monotonic_ms() + SUMMARY_MS};
+    const struct dsn_redis_waiter waiter = {&c, committer->wake_fd, idle, give_up};
+    enum dsn_error error = dsn_store_open(&committer->store, &waiter, &c.store);
+    c.current = g_ptr_array_new();
+    c.previous = g_ptr_array_new();
+    c.records = g_ptr_array_new();
+    c.unsettled = g_ptr_array_new();
+    if (!error && dsn_store_ready(c.store) != DSN_OK) /* at once, so that what is wrong there shows at once */
+        c.gave_up = true;
+    while (!error && goes_on(&c))
+        step(&c);
+    leave(&c);
+    log_summary(&c);
+    g_ptr_array_unref(c.current);
+    g_ptr_array_unref(c.previous);
+    g_ptr_array_unref(c.records);
+    g_ptr_array_unref(c.unsettled);
+    dsn_store_close(c.store);
+    return error;
+}

@@ -1,0 +1,9 @@
+/* service: what the service manager (systemd) wants to be told. Does nothing where there is none. */
+#ifndef RUN_SERVICE_H
+#define RUN_SERVICE_H
+
+void dsn_service_ready(void);
+void dsn_service_reloading(void); /* dsn_service_ready ends it */
+void dsn_service_stopping(void);
+
+#endif

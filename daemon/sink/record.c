@@ -1,0 +1,56 @@
+/* record: an event copied to one piece of memory of its own. */
+#include "sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct dsn_strview copy(char **end, struct dsn_strview s) {
+    struct dsn_strview out = {*end, s.n};
+    if (s.n > 0)
+        memcpy(*end, s.p, s.n);
+    *end += s.n;
+    return out;
+}
+
+static struct dsn_strview view(const char *s) {
+    return (struct dsn_strview){s, s ? strlen(s) : 0};
+}
+
+static const char *or_empty(const char *s) {
+    return s ? s : "";
+}
+
+struct dsn_record *dsn_record_new(const struct dsn_event *event, const struct dsn_verdict *verdict,
+                                  int64_t observed_at_ms) {
+    struct dsn_strview reason = view(verdict->reason ? verdict->reason->name : NULL);
+    struct dsn_strview rule = view(verdict->rule), provider = view(verdict->provider);
+    size_t weight = sizeof(struct dsn_record) + event->json.n + event->topic.n + event->address.n +
+                    event->domain.n + reason.n + rule.n + provider.n;
+    struct dsn_record *record = malloc(weight);
+    if (!record)
+        return NULL;
+    char *end = (char *)(record + 1);
+    *record = (struct dsn_record){
+        .json = copy(&end, event->json),
+        .topic = copy(&end, event->topic),
+        .address = copy(&end, event->address),
+        .domain = copy(&end, event->domain),
+        .reason = copy(&end, reason),
+        .rule = copy(&end, rule),
+        .provider = copy(&end, provider),
+        .kind = dsn_kind_name(verdict->kind),
+        .type = or_empty(dsn_type_name(verdict->type)),
+        .action = or_empty(dsn_action_name(verdict->action)),
+        .observed_at_ms = observed_at_ms,
+        .weight = weight,
+    };
+    memcpy(record->id, event->id, sizeof record->id);
+    return record;
+}
+
+void dsn_record_free(struct dsn_record *record) {
+    if (!record)
+        return;
+    free(record->refusal);
+    free(record);
+}

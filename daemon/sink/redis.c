@@ -1,0 +1,338 @@
+/* redis: the store. Makes one EVALSHA of many records for each shard (redis/commit.lua is the other half),
+ * and tells what Redis cannot do now (wait) from what it will never do (refuse that record, and no other). */
+#include "redis.h"
+
+#include "base/clock.h"
+
+#include <glib.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_BEFORE 2
+#define ARGS_BEFORE 5
+/* A script keeps everybody else waiting: this many records take it a few milliseconds. */
+#define CHUNK_MAX_RECORDS 256
+#define CHUNK_MAX_BYTES (4u << 20)
+
+static const char commit_script[] =
+#include "commit.lua.inc"
+    ;
+
+static const char *const scripts[] = {commit_script, NULL};
+
+/* One EVALSHA: records of one shard, by their place in the store's list. */
+struct chunk {
+    size_t first, n;
+};
+
+struct dsn_store {
+    const struct dsn_store_settings *settings;
+    struct dsn_redis *redis;
+    char **prefixes;               /* a shard each: "{dsn}:" */
+    GPtrArray *records;            /* of the batch, sorted by shard */
+    GArray *chunks;                /* sent and not answered */
+    GStringChunk *texts;           /* keys and numbers of the request that is being made */
+    GPtrArray *argv;               /* its arguments */
+    GArray *lengths;               /* and how long they are */
+    char numbers[ARGS_BEFORE][24]; /* the script's first arguments */
+    bool singly;                   /* a script failed as a whole: find out whose fault it is */
+};
+
+unsigned dsn_store_shard(struct dsn_strview domain, unsigned shards) {
+    uint32_t crc = 0xffffffffu;
+    for (size_t i = 0; i < domain.n; i++) {
+        crc ^= (unsigned char)domain.p[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
+    }
+    return shards > 1 ? ~crc % shards : 0;
+}
+
+static void make_prefixes(struct dsn_store *store) {
+    const struct dsn_store_settings *settings = store->settings;
+    store->prefixes = g_new0(char *, settings->shards + 1);
+    for (unsigned i = 0; i < settings->shards; i++)
+        store->prefixes[i] = settings->shards > 1 ? g_strdup_printf("{%s:%u}:", settings->prefix, i)
+                                                  : g_strdup_printf("{%s}:", settings->prefix);
+}
+
+enum dsn_error dsn_store_open(struct dsn_store_settings *settings, const struct dsn_redis_waiter *waiter,
+                              struct dsn_store **out) {
+    settings->redis.scripts = scripts;
+    struct dsn_redis *redis = dsn_redis_new(&settings->redis, waiter);
+    if (!redis)
+        return DSN_ERR_INVALID;
+    struct dsn_store *store = g_new0(struct dsn_store, 1);
+    store->settings = settings;
+    store->redis = redis;
+    store->records = g_ptr_array_new();
+    store->chunks = g_array_new(FALSE, FALSE, sizeof(struct chunk));
+    store->texts = g_string_chunk_new(64 * 1024);
+    store->argv = g_ptr_array_new();
+    store->lengths = g_array_new(FALSE, FALSE, sizeof(size_t));
+    const int64_t numbers[ARGS_BEFORE] = {settings->stream_maxlen, settings->seen_expiry_ms,
+                                          settings->address_expiry_ms, settings->stats_expiry_ms,
+                                          settings->max_domains};
+    for (size_t i = 0; i < ARGS_BEFORE; i++)
+        snprintf(store->numbers[i], sizeof store->numbers[i], "%lld", (long long)numbers[i]);
+    make_prefixes(store);
+    *out = store;
+    return DSN_OK;
+}
+
+void dsn_store_close(struct dsn_store *store) {
+    if (!store)
+        return;
+    dsn_redis_free(store->redis);
+    g_strfreev(store->prefixes);
+    g_ptr_array_unref(store->records);
+    g_array_unref(store->chunks);
+    g_string_chunk_free(store->texts);
+    g_ptr_array_unref(store->argv);
+    g_array_unref(store->lengths);
+    g_free(store);
+}
+
+/* Making a request */
+
+static void arg(struct dsn_store *store, struct dsn_strview s) {
+    g_ptr_array_add(store->argv, s.p ? (char *)s.p : (char *)"");
+    g_array_append_val(store->lengths, s.n);
+}
+
+static void arg_str(struct dsn_store *store, const char *s) {
+    arg(store, (struct dsn_strview){s, strlen(s)});
+}
+
+static void arg_key(struct dsn_store *store, unsigned shard, const char *name, struct dsn_strview rest) {
+    GString *key = g_string_new(store->prefixes[shard]);
+    g_string_append(key, name);
+    if (rest.n > 0)
+        g_string_append_len(key, rest.p, (gssize)rest.n);
+    arg(store,
+        (struct dsn_strview){g_string_chunk_insert_len(store->texts, key->str, (gssize)key->len), key->len});
+    g_string_free(key, TRUE);
+}
+
+static void arg_number(struct dsn_store *store, int64_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    arg_str(store, g_string_chunk_insert(store->texts, text));
+}
+
+static void record_keys(struct dsn_store *store, unsigned shard, const struct dsn_record *record) {
+    char day[DSN_CLOCK_RFC3339_SIZE];
+    dsn_clock_day(record->observed_at_ms, day);
+    arg_key(store, shard, "seen:", (struct dsn_strview){record->id, DSN_EVENT_ID_LEN});
+    arg_key(store, shard, "rcpt:", record->address);
+    arg_key(store, shard, "stats:", (struct dsn_strview){day, strlen(day)});
+}
+
+static void record_args(struct dsn_store *store, const struct dsn_record *record) {
+    arg_str(store, record->id);
+    arg_str(store, record->token);
+    arg(store, record->topic);
+    arg(store, record->json);
+    arg(store, record->address);
+    arg_str(store, record->kind);
+    arg_str(store, record->type);
+    arg(store, record->reason);
+    arg(store, record->provider);
+    arg(store, record->domain);
+    arg_str(store, record->action);
+    arg(store, record->rule);
+    arg_number(store, record->observed_at_ms);
+}
+
+static unsigned shard_of(const struct dsn_store *store, const struct dsn_record *record) {
+    struct dsn_strview id = {record->id, DSN_EVENT_ID_LEN};
+    return dsn_store_shard(record->domain.n > 0 ? record->domain : id, store->settings->shards);
+}
+
+static struct dsn_record *record_at(const struct dsn_store *store, size_t i) {
+    return g_ptr_array_index(store->records, i);
+}
+
+static enum dsn_error add_chunk(struct dsn_store *store, struct chunk chunk) {
+    unsigned shard = shard_of(store, record_at(store, chunk.first));
+    g_ptr_array_set_size(store->argv, 0);
+    g_array_set_size(store->lengths, 0);
+    g_string_chunk_clear(store->texts);
+    arg_str(store, "EVALSHA");
+    arg_str(store, dsn_redis_script(store->redis, 0));
+    arg_number(store, (int64_t)(KEYS_BEFORE + 3 * chunk.n));
+    arg_key(store, shard, "events", DSN_NONE);
+    arg_key(store, shard, "suppressed", DSN_NONE);
+    for (size_t i = 0; i < chunk.n; i++)
+        record_keys(store, shard, record_at(store, chunk.first + i));
+    for (size_t i = 0; i < ARGS_BEFORE; i++)
+        arg_str(store, store->numbers[i]);
+    for (size_t i = 0; i < chunk.n; i++)
+        record_args(store, record_at(store, chunk.first + i));
+    return dsn_redis_add(store->redis, (int)store->argv->len, (const char **)store->argv->pdata,
+                         (const size_t *)(const void *)store->lengths->data);
+}
+
+/* The longest run of pending records of one shard from `first` that goes into one script. */
+static size_t chunk_length(const struct dsn_store *store, size_t first) {
+    unsigned shard = shard_of(store, record_at(store, first));
+    size_t n = 0, bytes = 0, max = store->singly ? 1 : CHUNK_MAX_RECORDS;
+    for (size_t i = first; i < store->records->len && n < max; i++) {
+        const struct dsn_record *record = record_at(store, i);
+        bytes += record->weight;
+        if (record->state != DSN_RECORD_PENDING || shard_of(store, record) != shard ||
+            (n > 0 && bytes > CHUNK_MAX_BYTES))
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Sends every record that is pending. */
+static enum dsn_error send_pending(struct dsn_store *store) {
+    enum dsn_error error = DSN_OK;
+    g_array_set_size(store->chunks, 0);
+    for (size_t i = 0; i < store->records->len && !error;) {
+        struct chunk chunk = {i, chunk_length(store, i)};
+        if (chunk.n > 0) {
+            error = add_chunk(store, chunk);
+            g_array_append_val(store->chunks, chunk);
+        }
+        i += chunk.n > 0 ? chunk.n : 1;
+    }
+    dsn_redis_flush(store->redis);
+    return error;
+}
+
+static gint by_shard(gconstpointer a, gconstpointer b, gpointer data) {
+    const struct dsn_store *store = data;
+    unsigned sa = shard_of(store, *(struct dsn_record *const *)a),
+             sb = shard_of(store, *(struct dsn_record *const *)b);
+    return (sa > sb) - (sa < sb);
+}
+
+void dsn_store_send(struct dsn_store *store, struct dsn_record *const *records, size_t n) {
+    g_ptr_array_set_size(store->records, 0);
+    for (size_t i = 0; i < n; i++)
+        g_ptr_array_add(store->records, records[i]);
+    if (store->settings->shards > 1) /* stable: an address's events stay in their order */
+        g_ptr_array_sort_with_data(store->records, by_shard, store);
+    store->singly = false;
+    g_array_set_size(store->chunks, 0);
+    if (n > 0 && dsn_redis_is_connected(store->redis))
+        send_pending(store); /* an error comes again with the reply */
+}
+
+/* Understanding a reply */
+
+static void refuse(struct dsn_record *record, const char *why) {
+    record->state = DSN_RECORD_REFUSED;
+    record->refusal = strdup(why);
+}
+
+/* What the script says of one record, see commit.lua. */
+static void apply_result(struct dsn_record *record, const char *result) {
+    static const struct {
+        const char *word;
+        enum dsn_record_state state;
+    } words[] = {{"new ", DSN_RECORD_NEW}, {"duplicate ", DSN_RECORD_DUPLICATE}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (g_str_has_prefix(result, words[i].word)) {
+            record->state = words[i].state;
+            g_strlcpy(record->entry, result + strlen(words[i].word), sizeof record->entry);
+            return;
+        }
+    refuse(record, g_str_has_prefix(result, "error ") ? result + 6 : "Redis answered something unexpected");
+}
+
+/* Redis before 7 wraps what a script's command failed with: "ERR Error running script (...): -OOM command not
+ * ...". */
+static bool is_script_error(const char *error, const char *word) {
+    const char *found = strstr(error, word);
+    return found && found > error && found[-1] == '-' && g_str_has_prefix(error, "ERR Error running script");
+}
+
+/* Errors that say that the server, or what it was set up for, is not ready: they pass, or somebody has to
+ * act. Whatever else a script fails with is the fault of what it was given. */
+static bool is_passing(const char *error) {
+    static const char *const words[] = {"DSNSHARED", "OOM",        "READONLY", "LOADING",    "MASTERDOWN",
+                                        "NOSCRIPT",  "BUSY",       "MISCONF",  "NOREPLICAS", "CLUSTERDOWN",
+                                        "MOVED",     "ASK",        "TRYAGAIN", "NOAUTH",     "WRONGPASS",
+                                        "NOPERM",    "UNKILLABLE", "ERR max"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (g_str_has_prefix(error, words[i]) || is_script_error(error, words[i]))
+            return true;
+    return false;
+}
+
+/* Returns whether the chunk is answered for good. */
+static bool apply_reply(struct dsn_store *store, struct chunk chunk, const struct redisReply *reply) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == chunk.n) {
+        for (size_t i = 0; i < chunk.n; i++)
+            apply_result(record_at(store, chunk.first + i),
+                         reply->element[i]->str ? reply->element[i]->str : "");
+        return true;
+    }
+    const char *text = reply->type == REDIS_REPLY_ERROR ? reply->str : "unexpected reply";
+    if (is_passing(text)) {
+        dsn_redis_trouble(store->redis, text);
+        if (g_str_has_prefix(text, "NOSCRIPT")) /* a new connection loads it again */
+            dsn_redis_drop(store->redis);
+        return false;
+    }
+    if (chunk.n > 1)
+        store->singly = true;
+    else
+        refuse(record_at(store, chunk.first), text);
+    return true;
+}
+
+/* Takes the replies to what was sent. `*passing`: something has to be waited out. */
+static enum dsn_error take_replies(struct dsn_store *store, bool *passing) {
+    *passing = false;
+    for (guint i = 0; i < store->chunks->len; i++) {
+        struct redisReply *reply = NULL;
+        enum dsn_error error = dsn_redis_reply(store->redis, &reply);
+        if (error)
+            return error;
+        if (!apply_reply(store, g_array_index(store->chunks, struct chunk, i), reply))
+            *passing = true;
+        freeReplyObject(reply);
+    }
+    if (store->chunks->len > 0 && !*passing)
+        dsn_redis_well(store->redis);
+    g_array_set_size(store->chunks, 0);
+    return DSN_OK;
+}
+
+static bool is_finished(const struct dsn_store *store) {
+    for (guint i = 0; i < store->records->len; i++)
+        if (record_at(store, i)->state == DSN_RECORD_PENDING)
+            return false;
+    return true;
+}
+
+enum dsn_error dsn_store_ready(struct dsn_store *store) {
+    enum dsn_error error = dsn_redis_ready(store->redis);
+    if (!error)
+        dsn_redis_well(store->redis);
+    return error;
+}
+
+enum dsn_error dsn_store_finish(struct dsn_store *store) {
+    bool passing;
+    for (;;) {
+        enum dsn_error error = take_replies(store, &passing);
+        if (is_finished(store))
+            return DSN_OK;
+        if (error)
+            dsn_redis_drop(store->redis); /* replies that were not taken must not be taken for others */
+        if ((error || passing) && dsn_redis_back_off(store->redis) != DSN_OK)
+            return DSN_ERR_AWAY;
+        if (dsn_redis_ready(store->redis) != DSN_OK)
+            return DSN_ERR_AWAY;
+        send_pending(store);
+    }
+}

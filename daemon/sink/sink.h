@@ -1,0 +1,56 @@
+/* sink: where events go. The store (Redis) makes them durable, exactly once; publishers tell others of what
+ * the store has. A record is one event on its way, copied out of the reader that made it. */
+#ifndef SINK_SINK_H
+#define SINK_SINK_H
+
+#include "dsn/event.h"
+
+#include <stdint.h>
+
+enum dsn_record_state {
+    DSN_RECORD_PENDING,   /* not in the store */
+    DSN_RECORD_NEW,       /* stored by us: publish it */
+    DSN_RECORD_DUPLICATE, /* was in the store before: counted, published or not, by somebody else */
+    DSN_RECORD_REFUSED,   /* the store will never take it: `refusal` says why */
+};
+
+#define DSN_RECORD_TOKEN_SIZE 40
+#define DSN_RECORD_ENTRY_SIZE 44 /* two 64-bit numbers and a dash */
+
+struct dsn_record {
+    char id[DSN_EVENT_ID_LEN + 1];
+    char token[DSN_RECORD_TOKEN_SIZE]; /* says whose commit it was when its reply is lost; never the same
+                                          twice */
+    struct dsn_strview json, topic, address, domain; /* in memory of the record, as is all that follows */
+    struct dsn_strview reason, rule, provider;       /* empty where there is none */
+    const char *kind, *type, *action;                /* static names; "" where there is none */
+    int64_t observed_at_ms;
+    size_t weight; /* bytes that the record takes */
+
+    enum dsn_record_state state;
+    char entry[DSN_RECORD_ENTRY_SIZE]; /* id in the store's stream, when NEW or DUPLICATE */
+    char *refusal;                     /* when REFUSED */
+};
+
+/* Copies what it needs; `token` is the caller's to write. NULL: no memory. */
+struct dsn_record *dsn_record_new(const struct dsn_event *event, const struct dsn_verdict *verdict,
+                                  int64_t observed_at_ms);
+void dsn_record_free(struct dsn_record *record);
+
+struct dsn_sink;
+
+/* A publisher. Belongs to one thread. */
+struct dsn_sink_ops {
+    const char *kind;
+    /* Tells whoever listens; never waits. Losing one is allowed, but must be visible to those who listen. */
+    void (*publish)(struct dsn_sink *sink, const struct dsn_record *record);
+    /* Does what is due (a heartbeat) and returns when it wants to be called again, in monotonic ms. */
+    int64_t (*idle)(struct dsn_sink *sink, int64_t now_ms);
+    void (*close)(struct dsn_sink *sink);
+};
+
+struct dsn_sink {
+    const struct dsn_sink_ops *ops;
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* source: where messages come from. A source finds messages and offers each as an item; workers read items;
+ * only the pipeline settles them, after everything in them is committed. Until then a message stays where it
+ * is. */
+#ifndef SOURCE_SOURCE_H
+#define SOURCE_SOURCE_H
+
+#include "base/queue.h"
+#include "dsn/error.h"
+#include "dsn/strview.h"
+
+struct dsn_source;
+
+/* One message on its way. Made by its source, which ends it with settle, set_aside or release. */
+struct dsn_item {
+    struct dsn_source *source;
+    const char *name; /* within its source; lives as long as the item */
+};
+
+/* Bytes of a message; the memory is kept for the next one. */
+struct dsn_bytes {
+    char *p;
+    size_t n, capacity;
+};
+
+void dsn_bytes_clear(struct dsn_bytes *bytes);
+
+struct dsn_source_ops {
+    const char *kind; /* as events name it: "maildir" */
+    /* Reader thread: pushes items into `out` until stop is called or, if `once`, all that is there now was
+     * pushed. */
+    enum dsn_error (*run)(struct dsn_source *source, struct dsn_queue *out, bool once);
+    /* Any thread: makes run return soon. Closing its queue is up to the caller. */
+    void (*stop)(struct dsn_source *source);
+    /* Any thread: at most `max_bytes` of the message. DSN_ERR_BUSY: it is still being written. DSN_ERR_AWAY:
+     * it is gone. DSN_ERR_IO, DSN_ERR_MEMORY: try again later. DSN_ERR_INVALID: this is no message and never
+     * will be. */
+    enum dsn_error (*read)(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+                           struct dsn_bytes *out);
+    /* What events call the item: the path of a file, the id of an entry. The caller frees. NULL: no memory.
+     */
+    char *(*describe)(const struct dsn_source *source, const struct dsn_item *item);
+    /* The message is done with. On success the item is freed; DSN_ERR_IO: it is not, try again later. */
+    enum dsn_error (*settle)(struct dsn_source *source, struct dsn_item *item);
+    /* The message cannot be processed: puts it away with its error. As settle. */
+    enum dsn_error (*set_aside)(struct dsn_source *source, struct dsn_item *item, const char *error);
+    /* Frees the item and leaves the message where it is; if `again`, it is offered again after a while. */
+    void (*release)(struct dsn_source *source, struct dsn_item *item, bool again);
+    void (*close)(struct dsn_source *source);
+};
+
+struct dsn_source {
+    const struct dsn_source_ops *ops;
+    char *name; /* of the section in the configuration */
+};
+
+enum dsn_maildir_done { DSN_MAILDIR_KEEP, DSN_MAILDIR_DELETE };
+
+struct dsn_maildir_settings {
+    const char *name, *path;
+    enum dsn_maildir_done done;
+    int64_t rescan_ms;
+};
+
+/* Opens a maildir and locks it. On failure `why` (of `why_size` bytes) says for people what is wrong:
+ * DSN_ERR_BUSY where another dsnd owns it, DSN_ERR_IO, DSN_ERR_MEMORY. The texts are copied. */
+enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, char *why, size_t why_size,
+                                struct dsn_source **out);
+
+#endif
