@@ -14,14 +14,23 @@ struct dsn_matcher_scratch {
 };
 
 /* Hyperscan refuses a pattern that matches the empty text, and so do we: it would match everything. */
-enum { FLAGS = HS_FLAG_CASELESS | HS_FLAG_UTF8 | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH };
+enum { FLAGS = HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH };
+
+/* A pattern of ASCII needs no UTF-8 mode, which is many times as costly to compile. */
+static unsigned flags_for(const char *pattern) {
+    for (const char *p = pattern; *p; p++) {
+        if (*p & 0x80)
+            return FLAGS | HS_FLAG_UTF8;
+    }
+    return FLAGS;
+}
 
 static enum dsn_error compile(const char *const *patterns, size_t n, hs_database_t **database, size_t *bad,
                               char **why) {
     unsigned *flags = g_new(unsigned, n);
     unsigned *ids = g_new(unsigned, n);
     for (size_t i = 0; i < n; i++) {
-        flags[i] = FLAGS;
+        flags[i] = flags_for(patterns[i]);
         ids[i] = (unsigned)i;
     }
     hs_compile_error_t *error = NULL;

@@ -82,7 +82,7 @@ struct dsn_answer dsn_answer_read(struct dsn_strview text) {
         if (code) {
             struct dsn_status status = status_behind(text, i);
             if (status.cls && status.cls == code / 100 && code >= 400)
-                return (struct dsn_answer){.smtp_code = (uint16_t)code, .status = status};
+                return (struct dsn_answer){.smtp_code = (uint16_t)code, .status = status, .paired = true};
             bool begins = begins_reply(text, i);
             if (code >= 400 && (!loose.smtp_code || (begins && !begun))) {
                 loose.smtp_code = (uint16_t)code;

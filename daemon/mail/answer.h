@@ -8,6 +8,7 @@
 struct dsn_answer {
     uint16_t smtp_code; /* 0: none */
     struct dsn_status status; /* cls 0: none */
+    bool paired;              /* they stand together and agree: a server's own words */
 };
 
 /* Finds both in a text such as "550-5.1.1 <x@y>: user unknown"; a pair that stands together wins over loose ones. */

@@ -66,14 +66,15 @@ static bool is_general(struct dsn_status status) {
     return status.cls && status.subject <= 0 && status.detail <= 0;
 }
 
-/* The codes of the diagnostic text fill in what the Status field lacks. Where only the class is known, that is
- * all that is said. */
+/* The server's own words come before the reporting MTA's Status, which may be a summary ("4.4.7" over "450 4.7.1");
+ * otherwise the diagnostic text fills in what the field lacks. Where only the class is known, that is all that is said. */
 static void complete_codes(struct dsn_recipient *recipient) {
     struct dsn_answer answer = dsn_answer_read(recipient->diagnostic);
     if (!recipient->smtp_code)
         recipient->smtp_code = answer.smtp_code;
-    if (!recipient->status.cls || (is_general(recipient->status) && answer.status.cls == recipient->status.cls))
-        recipient->status = answer.status.cls ? answer.status : recipient->status;
+    bool says_more = is_general(recipient->status) && answer.status.cls == recipient->status.cls;
+    if (answer.status.cls && (answer.paired || says_more || !recipient->status.cls))
+        recipient->status = answer.status;
     if (recipient->status.cls)
         return;
     unsigned cls = recipient->smtp_code / 100;
