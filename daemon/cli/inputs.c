@@ -25,8 +25,8 @@ static void complain(struct walk *w, const char *path, const char *why) {
     w->good = false;
 }
 
-static void hand_out(struct walk *w, const char *kind, char *name, GBytes *bytes) {
-    struct dsn_input input = {.kind = kind, .name = name, .bytes = bytes};
+static void hand_out(struct walk *w, const char *kind, const char *path, size_t number, GBytes *bytes) {
+    struct dsn_input input = {.kind = kind, .name = g_strdup(path), .number = number, .bytes = bytes};
     if (!w->fn(input, w->data))
         w->stopped = true;
 }
@@ -58,9 +58,9 @@ static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
     size_t number = 0;
     for (size_t from = 0, end; from < mbox.n && !w->stopped; from = end) {
         end = message_end(mbox, from);
+        GBytes *message = g_bytes_new_from_bytes(whole, from, MIN(end - from, w->max_bytes));
         bool single = from == 0 && end == mbox.n;
-        char *name = single ? g_strdup(path) : g_strdup_printf("%s#%zu", path, ++number);
-        hand_out(w, single ? "file" : "mbox", name, g_bytes_new_from_bytes(whole, from, MIN(end - from, w->max_bytes)));
+        hand_out(w, single ? "file" : "mbox", path, single ? 0 : ++number, message);
     }
     g_bytes_unref(whole);
 }
@@ -104,7 +104,7 @@ static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, c
     else if (begins_mbox(bytes))
         split_mbox(w, path, bytes);
     else
-        hand_out(w, kind, g_strdup(path), bytes);
+        hand_out(w, kind, path, 0, bytes);
 }
 
 static void read_file(struct walk *w, const char *kind, const char *path) {

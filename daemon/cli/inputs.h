@@ -9,6 +9,7 @@
 struct dsn_input {
     const char *kind;  /* "file", "maildir", "mbox", "stdin" */
     char *name;        /* freed with g_free */
+    size_t number;     /* of the message in an mbox, from 1; 0 elsewhere */
     GBytes *bytes;     /* of the message; freed with g_bytes_unref */
 };
 

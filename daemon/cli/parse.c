@@ -38,7 +38,11 @@ static void run_job(struct parse *parse, struct dsn_reader *reader, struct job *
     const char *p = g_bytes_get_data(job->input.bytes, &n);
     const struct dsn_report *report;
     struct dsn_event_source source = {
-        .kind = job->input.kind, .name = dsn_sv_str(job->input.name), .observed_at_ms = dsn_clock_real_ms()};
+        .kind = job->input.kind,
+        .name = dsn_sv_str(job->input.name),
+        .number = job->input.number,
+        .observed_at_ms = dsn_clock_real_ms(),
+    };
     job->error = dsn_reader_read(reader, dsn_sv(p, n), &report);
     if (!job->error)
         job->error = dsn_output_events(job->text, parse->format, reader, report, &source);

@@ -110,6 +110,10 @@ static void put_source(yajl_gen gen, const struct dsn_event_source *source, stru
     yajl_gen_map_open(gen);
     STR(gen, "kind", source->kind);
     TEXT(gen, "name", name);
+    if (source->number) {
+        KEY(gen, "number");
+        yajl_gen_integer(gen, (long long)source->number);
+    }
     yajl_gen_map_close(gen);
     STR(gen, "observed_at", dsn_clock_rfc3339(source->observed_at_ms, text));
 }

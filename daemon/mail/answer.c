@@ -73,7 +73,7 @@ static bool begins_reply(struct dsn_strview text, size_t i) {
 }
 
 struct dsn_answer dsn_answer_read(struct dsn_strview text) {
-    struct dsn_answer loose = {0};
+    struct dsn_answer loose = {0}, positive = {0};
     bool begun = false;
     for (size_t i = 0; i < text.n; i++) {
         if (!dsn_is_digit(text.p[i]))
@@ -81,8 +81,11 @@ struct dsn_answer dsn_answer_read(struct dsn_strview text) {
         unsigned code = code_at(text, i);
         if (code) {
             struct dsn_status status = status_behind(text, i);
+            struct dsn_answer pair = {.smtp_code = (uint16_t)code, .status = status, .paired = true};
             if (status.cls && status.cls == code / 100 && code >= 400)
-                return (struct dsn_answer){.smtp_code = (uint16_t)code, .status = status, .paired = true};
+                return pair;
+            if (status.cls && status.cls == code / 100)
+                positive = pair;
             bool begins = begins_reply(text, i);
             if (code >= 400 && (!loose.smtp_code || (begins && !begun))) {
                 loose.smtp_code = (uint16_t)code;
@@ -97,7 +100,7 @@ struct dsn_answer dsn_answer_read(struct dsn_strview text) {
         while (i + 1 < text.n && dsn_is_digit(text.p[i + 1]))
             i++;
     }
-    return loose;
+    return loose.smtp_code || loose.status.cls ? loose : positive;
 }
 
 /* Length of a repeated prefix ("550-5.1.1 ", "550 5.1.1 ", "550-") at `i` of a reply that began with `code`. */

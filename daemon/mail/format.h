@@ -1,7 +1,8 @@
-/* format: reports that are no RFC 3464, read as config/formats/NAME.format describes them. */
+/* format: reports that are no RFC 3464, read as config/formats/NAME.format describes them (dsnd-formats(5)). */
 #ifndef MAIL_FORMAT_H
 #define MAIL_FORMAT_H
 
+#include "base/keyfile.h"
 #include "report.h"
 
 /* The formats of a knowledge: immutable, shared by all threads. */
@@ -9,7 +10,26 @@ struct dsn_formats;
 /* One thread's scratch memory for them. */
 struct dsn_formats_scratch;
 
-/* Reads the draft's message by the first format that recognises it. Returns whether one did and found recipients. */
+/* `files` in order of precedence; only read during the call. DSN_ERR_SYNTAX: the problems say what and where. */
+enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struct dsn_problems *problems,
+                               struct dsn_formats **out);
+void dsn_formats_free(struct dsn_formats *formats); /* NULL is fine */
+
+enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out);
+void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch); /* NULL is fine */
+
+/* Reads the draft's message by the first format that recognises it and finds a recipient. Returns whether one did; a
+ * format of kind "none" that recognises it leaves the draft without recipients. */
 bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft);
+
+/* Where a delivery status leaves out what the human part tells (no diagnostic, or one without a code), adds that. */
+void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                           struct dsn_draft *draft);
+
+/* The formats by number, in the order in which they are tried: for `dsnd check`. NULL past the end. */
+const char *dsn_formats_name(const struct dsn_formats *formats, size_t i);
+const char *dsn_formats_file(const struct dsn_formats *formats, size_t i);
+/* Path of the sample that proves it, as the file names it; NULL where it names none. */
+const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i);
 
 #endif

@@ -49,7 +49,7 @@ static const struct {
     const char *begins;
     enum dsn_kind kind;
 } actions[] = {
-    {"fail", DSN_KIND_BOUNCE},       {"delayed", DSN_KIND_DELAY},      {"delivered", DSN_KIND_DELIVERED},
+    {"fail", DSN_KIND_BOUNCE},       {"delayed", DSN_KIND_DELAY},      {"deliver", DSN_KIND_DELIVERED},
     {"relayed", DSN_KIND_DELIVERED}, {"expanded", DSN_KIND_DELIVERED}, {"delay", DSN_KIND_DELAY},
 };
 

@@ -9,6 +9,7 @@
 struct dsn_event_source {
     const char *kind; /* "maildir", "stream", "file" */
     struct dsn_strview name;
+    size_t number;                /* of the message in an mbox, from 1; 0: it is no mbox */
     int64_t observed_at_ms;       /* milliseconds since 1970 */
     const char *const *headers;   /* names of the original's headers to publish, ended by NULL; or NULL */
 };
