@@ -34,6 +34,8 @@ static bool read_delivery_status(struct dsn_draft *draft) {
             found |= dsn_rfc3464_read(draft, part->text);
     }
     draft->report.format = DSN_LIT("rfc3464");
+    if (found && draft->n)
+        dsn_format_supplement(draft->formats, draft->scratch, draft);
     return found && draft->n > 0;
 }
 

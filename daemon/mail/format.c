@@ -1,0 +1,469 @@
+/* format: reads a report as its format describes it. Knows how descriptions work, not a single vendor. */
+#include "format.h"
+#include "address.h"
+#include "answer.h"
+#include "base/sv.h"
+#include "base/utf8.h"
+#include "fields.h"
+#include "format_file.h"
+#include "human.h"
+#include "original.h"
+#include "prose.h"
+
+enum {
+    MAX_PROSE_RECIPIENTS = 1000,
+    MAX_HEADER_BYTES = 64 * 1024,
+    MAX_LINE_BYTES = 2000,
+    MAX_LISTED = 64, /* addresses of a header that we look at */
+};
+
+struct dsn_formats_scratch {
+    struct dsn_matcher_scratch *header, *body;
+    struct dsn_capture_scratch *capture;
+    unsigned *held; /* by format: conditions that hold */
+    bool *vetoed;
+    size_t n;
+};
+
+/* One attempt to read a message by one format. */
+struct reading {
+    const struct dsn_format *format;
+    struct dsn_capture_scratch *capture;
+    struct dsn_draft *draft;
+    struct dsn_strview report; /* where the report is told */
+    struct dsn_strview rest;   /* what follows it: the returned message */
+};
+
+enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out) {
+    struct dsn_formats_scratch *scratch = g_try_new0(struct dsn_formats_scratch, 1);
+    if (!scratch)
+        return DSN_ERR_MEMORY;
+    scratch->n = formats->n;
+    scratch->held = g_try_new0(unsigned, formats->n + 1);
+    scratch->vetoed = g_try_new0(bool, formats->n + 1);
+    enum dsn_error error = scratch->held && scratch->vetoed ? DSN_OK : DSN_ERR_MEMORY;
+    if (!error)
+        error = dsn_matcher_scratch_new(formats->header, &scratch->header);
+    if (!error)
+        error = dsn_matcher_scratch_new(formats->body, &scratch->body);
+    if (!error)
+        error = dsn_capture_scratch_new(&scratch->capture);
+    if (error)
+        dsn_formats_scratch_free(scratch);
+    else
+        *out = scratch;
+    return error;
+}
+
+void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch) {
+    if (!scratch)
+        return;
+    dsn_matcher_scratch_free(scratch->header);
+    dsn_matcher_scratch_free(scratch->body);
+    dsn_capture_scratch_free(scratch->capture);
+    g_free(scratch->held);
+    g_free(scratch->vetoed);
+    g_free(scratch);
+}
+
+static bool find_any(const struct dsn_captures *list, struct dsn_capture_scratch *scratch, struct dsn_strview text,
+                     struct dsn_captured *out) {
+    for (size_t i = 0; i < list->n; i++) {
+        if (dsn_capture_find(list->items[i], scratch, text, 0, out))
+            return true;
+    }
+    return false;
+}
+
+/* --- which formats a message may have ------------------------------------------------------------------------------ */
+
+struct counting {
+    struct dsn_formats_scratch *scratch;
+    const GArray *conditions;
+};
+
+static void count_hit(size_t pattern, void *data) {
+    const struct counting *counting = data;
+    const struct dsn_condition *condition = &g_array_index(counting->conditions, struct dsn_condition, pattern);
+    if (condition->negated)
+        counting->scratch->vetoed[condition->format] = true;
+    else
+        counting->scratch->held[condition->format]++;
+}
+
+static struct dsn_strview header_text(struct dsn_draft *draft) {
+    struct dsn_buffer text;
+    dsn_buffer_init(&text, draft->arena, 4096);
+    for (size_t i = 0; i < draft->message->n_headers && text.n < MAX_HEADER_BYTES; i++) {
+        dsn_buffer_add(&text, draft->message->headers[i].name);
+        dsn_buffer_add(&text, DSN_LIT(": "));
+        dsn_buffer_add(&text, draft->message->headers[i].value);
+        dsn_buffer_add_char(&text, '\n');
+    }
+    return dsn_buffer_view(&text);
+}
+
+/* Offset of the line at or after `from` that one of `list` matches; the text's length where none does. `behind`: where the
+ * line after it begins. */
+static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scratch *scratch, struct dsn_strview text,
+                        size_t from, size_t *behind) {
+    struct dsn_strview rest = dsn_sv_from(text, from), line;
+    struct dsn_captured captured;
+    while (list->n && dsn_sv_next_line(&rest, &line)) {
+        if (line.n && find_any(list, scratch, dsn_utf8_cut(line, MAX_LINE_BYTES), &captured)) {
+            *behind = text.n - rest.n;
+            return (size_t)(line.p - text.p);
+        }
+    }
+    *behind = text.n;
+    return text.n;
+}
+
+static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
+                      struct dsn_strview text) {
+    memset(scratch->held, 0, scratch->n * sizeof *scratch->held);
+    memset(scratch->vetoed, 0, scratch->n * sizeof *scratch->vetoed);
+    struct counting header = {scratch, formats->header_conditions}, body = {scratch, formats->body_conditions};
+    dsn_matcher_scan(formats->header, scratch->header, header_text(draft), count_hit, &header);
+    dsn_matcher_scan(formats->body, scratch->body, text, count_hit, &body);
+}
+
+/* --- what one format finds ----------------------------------------------------------------------------------------- */
+
+/* Cuts the text into the report and the returned message. `whole` ends with the line that all formats take for the
+ * beginning of a returned message, `tail` follows. */
+static bool find_report(struct reading *r, struct dsn_strview whole, struct dsn_strview tail) {
+    size_t begin = 0, behind, end;
+    if (r->format->begin.n) {
+        begin = find_line(&r->format->begin, r->capture, whole, 0, &behind);
+        if (begin == whole.n)
+            return false;
+    }
+    end = find_line(&r->format->end, r->capture, whole, begin, &behind);
+    r->report = dsn_sv(whole.p + begin, end - begin);
+    r->rest = dsn_sv(whole.p + end, (size_t)(tail.p + tail.n - whole.p) - end);
+    return true;
+}
+
+/* The header of a returned message that follows the report in the same text. */
+static void read_returned(struct reading *r) {
+    struct dsn_fields fields;
+    struct dsn_original *original = &r->draft->report.original;
+    for (size_t i = 0; i < r->draft->message->n_parts; i++) {
+        if (r->draft->message->parts[i].role == DSN_PART_ORIGINAL)
+            return;
+    }
+    if (!original->headers && dsn_fields_next_group(r->draft->arena, r->draft->limits, &r->rest, &fields)) {
+        for (size_t i = 0; i < fields.n; i++)
+            fields.items[i].value = dsn_header_decode(r->draft->arena, fields.items[i].value);
+        dsn_original_read(fields.items, fields.n, original);
+    }
+}
+
+static void take_status(struct dsn_recipient *recipient, const struct dsn_captured *captured) {
+    struct dsn_strview status = captured->groups[DSN_GROUP_STATUS], code = captured->groups[DSN_GROUP_CODE];
+    unsigned number;
+    if (status.n && !recipient->status.cls)
+        recipient->status = dsn_status_read(status, NULL);
+    if (code.n && !recipient->smtp_code && dsn_sv_read_uint(code, 3, &number) == 3)
+        recipient->smtp_code = (uint16_t)number;
+}
+
+/* Host, codes and the address before a forward; the diagnostic text is the caller's. */
+static void take_groups(struct reading *r, struct dsn_recipient *recipient, const struct dsn_captured *captured) {
+    struct dsn_strview host = captured->groups[DSN_GROUP_HOST], original = captured->groups[DSN_GROUP_ORIGINAL];
+    take_status(recipient, captured);
+    if (host.n && !recipient->remote_mta.n)
+        recipient->remote_mta = host;
+    if (original.n && !recipient->original_recipient.n) {
+        struct dsn_strview address = dsn_address_read(r->draft->arena, original, false);
+        if (dsn_address_usable(address))
+            recipient->original_recipient = address;
+    }
+}
+
+/* All that the expressions pick out of `text`, in the order of the expressions, joined. */
+static struct dsn_strview pick(struct reading *r, const struct dsn_captures *list, struct dsn_recipient *recipient,
+                               struct dsn_strview text) {
+    struct dsn_buffer out;
+    struct dsn_captured captured;
+    dsn_buffer_init(&out, r->draft->arena, 256);
+    for (size_t i = 0; i < list->n; i++) {
+        size_t from = 0;
+        while (from <= text.n && out.n < r->draft->limits->max_field_bytes &&
+               dsn_capture_find(list->items[i], r->capture, text, from, &captured)) {
+            take_groups(r, recipient, &captured);
+            if (captured.groups[DSN_GROUP_DIAGNOSTIC].n) {
+                if (out.n)
+                    dsn_buffer_add_char(&out, '\n');
+                dsn_buffer_add(&out, captured.groups[DSN_GROUP_DIAGNOSTIC]);
+            }
+            from = captured.end > captured.begin ? captured.end : captured.end + 1;
+            while (from < text.n && (text.p[from] & 0xC0) == 0x80)
+                from++;
+        }
+    }
+    return dsn_buffer_view(&out);
+}
+
+/* Fills in what the report says about a recipient in `block`, the text that is his. */
+static void describe(struct reading *r, struct dsn_recipient *recipient, struct dsn_strview block) {
+    struct dsn_captured captured;
+    struct dsn_strview text = pick(r, &r->format->diagnostic, recipient, block);
+    if (!text.n)
+        text = block;
+    if (!dsn_sv_trim(text).n || r->format->common.n) {
+        struct dsn_strview common = pick(r, &r->format->common, recipient, r->report);
+        text = dsn_sv_trim(text).n ? text : common;
+    }
+    text = dsn_answer_unfold(r->draft->arena, dsn_utf8_cut(text, r->draft->limits->max_field_bytes));
+    if (text.n)
+        recipient->diagnostic = text;
+    struct dsn_answer answer = dsn_answer_read(text);
+    if (recipient->status.cls || recipient->smtp_code || answer.status.cls || answer.smtp_code)
+        return;
+    uint8_t cls = r->format->cls;
+    if (cls && find_any(&r->format->temporary, r->capture, text, &captured))
+        cls = 4;
+    if (cls)
+        recipient->status = (struct dsn_status){.cls = cls, .subject = -1, .detail = -1};
+}
+
+static struct dsn_recipient *find_same(struct dsn_draft *draft, struct dsn_strview address) {
+    for (size_t i = 0; address.n && i < draft->n; i++) {
+        if (dsn_sv_eq_nocase(draft->recipients[i].final_recipient, address))
+            return &draft->recipients[i];
+    }
+    return NULL;
+}
+
+/* Says of a recipient what `block` tells; of one that is known already only if nothing was known. `address` absent: the
+ * report names nobody that mail could go to. */
+static void add_recipient(struct reading *r, struct dsn_strview address, const struct dsn_captured *captured,
+                          struct dsn_strview block) {
+    struct dsn_recipient *recipient = find_same(r->draft, address);
+    if (recipient && recipient->diagnostic.n)
+        return;
+    if (!recipient && r->draft->n >= MAX_PROSE_RECIPIENTS) {
+        r->draft->report.truncated = true;
+        return;
+    }
+    if (!recipient)
+        recipient = dsn_draft_add(r->draft);
+    if (!recipient)
+        return;
+    if (address.n)
+        recipient->final_recipient = address;
+    recipient->verdict.kind = r->format->kind;
+    if (captured)
+        take_groups(r, recipient, captured);
+    describe(r, recipient, block);
+}
+
+/* The text of a recipient: what stands on his own line, and the lines that follow. */
+struct block {
+    struct dsn_captured captured;
+    struct dsn_strview address;
+    const char *begin, *end; /* of the lines that follow */
+    bool open;               /* there is a recipient */
+    bool stopped;            /* and the text has left him */
+};
+
+static void close_block(struct reading *r, struct block *block) {
+    if (!block->open)
+        return;
+    struct dsn_strview lines = dsn_sv_range(block->begin, block->end), own = block->captured.groups[DSN_GROUP_DIAGNOSTIC];
+    if (own.n)
+        lines = dsn_arena_join(r->draft->arena, own, DSN_LIT("\n"), lines);
+    add_recipient(r, block->address, &block->captured, lines);
+    block->open = false;
+}
+
+static void open_block(struct reading *r, struct block *block, const struct dsn_captured *captured, const char *behind) {
+    struct dsn_strview address = dsn_address_read(r->draft->arena, captured->groups[DSN_GROUP_RECIPIENT], false);
+    *block = (struct block){.captured = *captured, .begin = behind, .end = behind, .open = true};
+    if (dsn_address_usable(address))
+        block->address = address;
+}
+
+static void read_lines(struct reading *r) {
+    struct dsn_strview rest = r->report, line;
+    struct block block = {0};
+    struct dsn_captured captured;
+    while (r->format->recipient.n && dsn_sv_next_line(&rest, &line)) {
+        struct dsn_strview capped = dsn_utf8_cut(line, MAX_LINE_BYTES);
+        if (find_any(&r->format->recipient, r->capture, capped, &captured) &&
+            captured.groups[DSN_GROUP_RECIPIENT].n) {
+            close_block(r, &block);
+            open_block(r, &block, &captured, rest.p);
+        } else if (block.open && !block.stopped) {
+            block.stopped = find_any(&r->format->stop, r->capture, capped, &captured);
+            block.end = block.stopped ? block.end : rest.p;
+        }
+    }
+    close_block(r, &block);
+}
+
+/* --- recipients that the text does not name ------------------------------------------------------------------------ */
+
+static size_t list_failed(struct dsn_draft *draft, struct dsn_strview out[MAX_LISTED]) {
+    const struct dsn_message *message = draft->message;
+    struct dsn_strview header = dsn_header_get(message->headers, message->n_headers, "X-Failed-Recipients");
+    size_t n = header.n ? dsn_addresses_of(draft->arena, header, out, MAX_LISTED) : 0;
+    return n < MAX_LISTED ? n : MAX_LISTED;
+}
+
+static size_t list_addressees(struct reading *r, struct dsn_strview out[MAX_LISTED]) {
+    struct dsn_original original = r->draft->report.original;
+    const struct dsn_message *message = r->draft->message;
+    for (size_t i = 0; i < message->n_parts && !original.headers; i++) {
+        if (message->parts[i].role == DSN_PART_ORIGINAL)
+            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers, &original);
+    }
+    size_t n = original.to.n ? dsn_addresses_of(r->draft->arena, original.to, out, MAX_LISTED) : 0;
+    return n == 1 ? n : 0; /* of several, nobody knows which */
+}
+
+/* Gives an address to the recipients that have none (a pipe, a file, a local name), as far as it is certain which. */
+static void name_unnamed(struct reading *r) {
+    struct dsn_strview listed[MAX_LISTED];
+    size_t n = list_failed(r->draft, listed), free_n = 0, kept = 0, used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!find_same(r->draft, listed[i]))
+            listed[free_n++] = listed[i];
+    }
+    if (!free_n && r->draft->n == 1)
+        free_n = list_addressees(r, listed);
+    for (size_t i = 0; i < r->draft->n; i++) {
+        struct dsn_recipient recipient = r->draft->recipients[i];
+        if (!recipient.final_recipient.n && used < free_n)
+            recipient.final_recipient = listed[used++];
+        if (recipient.final_recipient.n || recipient.original_recipient.n)
+            r->draft->recipients[kept++] = recipient;
+    }
+    r->draft->n = kept;
+}
+
+static void add_listed(struct reading *r, const struct dsn_strview *listed, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        add_recipient(r, listed[i], NULL, r->report);
+}
+
+static void find_elsewhere(struct reading *r) {
+    struct dsn_strview listed[MAX_LISTED];
+    const struct dsn_message *message = r->draft->message;
+    if (r->format->replier) {
+        struct dsn_strview from = dsn_header_get(message->headers, message->n_headers, "From");
+        if (from.n && dsn_addresses_of(r->draft->arena, from, listed, 1))
+            add_recipient(r, listed[0], NULL, dsn_sv("", 0));
+        return;
+    }
+    add_listed(r, listed, list_failed(r->draft, listed));
+    if (!r->draft->n && r->format->anywhere)
+        add_listed(r, listed, dsn_prose_address(r->draft, r->report, &listed[0]));
+    if (!r->draft->n && r->format->from_original)
+        add_listed(r, listed, list_addressees(r, listed));
+}
+
+static void finish(struct reading *r) {
+    struct dsn_captured captured;
+    bool delayed = find_any(&r->format->delay, r->capture, r->report, &captured);
+    for (size_t i = 0; i < r->draft->n; i++) {
+        struct dsn_recipient *recipient = &r->draft->recipients[i];
+        recipient->recipient_from = DSN_FROM_PROSE;
+        recipient->recipient = recipient->final_recipient.n ? recipient->final_recipient : recipient->original_recipient;
+        if (delayed)
+            recipient->verdict.kind = DSN_KIND_DELAY;
+    }
+    r->draft->report.format = dsn_sv_str(r->format->name);
+    r->draft->report.guessed = r->format->generic;
+}
+
+static bool read_by(struct reading *r, struct dsn_strview whole, struct dsn_strview tail) {
+    if (r->format->kind == DSN_KIND_NONE)
+        return true;
+    if (!find_report(r, whole, tail))
+        return false;
+    read_returned(r);
+    if (!r->format->from_header)
+        read_lines(r);
+    name_unnamed(r);
+    if (!r->draft->n)
+        find_elsewhere(r);
+    finish(r);
+    return r->draft->n > 0;
+}
+
+/* --- all formats --------------------------------------------------------------------------------------------------- */
+
+/* What is surely a report comes first, then what is surely none, then guesses. */
+static unsigned rank_of(const struct dsn_format *format) {
+    bool other = format->kind == DSN_KIND_NONE || format->kind == DSN_KIND_AUTO_REPLY;
+    return format->generic ? 2 : other;
+}
+
+static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
+    draft->report = *before;
+    draft->n = 0;
+}
+
+static bool read_first(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
+                       unsigned ranks) {
+    struct dsn_strview text = dsn_human_text(draft->arena, draft->message);
+    size_t behind;
+    dsn_capture_scratch_refill(scratch->capture);
+    find_line(&formats->end, scratch->capture, text, 0, &behind);
+    struct dsn_strview whole = dsn_sv(text.p, behind), tail = dsn_sv_from(text, behind);
+    recognise(formats, scratch, draft, whole);
+    const struct dsn_report before = draft->report;
+    for (unsigned rank = 0; rank < ranks; rank++) {
+        for (size_t i = 0; i < formats->n; i++) {
+            const struct dsn_format *format = &formats->items[i];
+            if (rank_of(format) != rank || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
+                continue;
+            struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
+            if (read_by(&r, whole, tail))
+                return true;
+            forget(draft, &before);
+        }
+    }
+    return false;
+}
+
+bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
+    return formats && scratch && read_first(formats, scratch, draft, 3);
+}
+
+static bool lacks_answer(const struct dsn_recipient *recipient) {
+    return !recipient->diagnostic.n || !dsn_answer_read(recipient->diagnostic).smtp_code;
+}
+
+static void supplement(struct dsn_recipient *recipient, const struct dsn_recipient *human) {
+    bool says_code = dsn_answer_read(human->diagnostic).smtp_code;
+    if (!recipient->diagnostic.n || says_code)
+        recipient->diagnostic = human->diagnostic;
+    if (!recipient->remote_mta.n)
+        recipient->remote_mta = human->remote_mta;
+    if (!recipient->smtp_code)
+        recipient->smtp_code = human->smtp_code;
+}
+
+void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                           struct dsn_draft *draft) {
+    bool lacking = false;
+    for (size_t i = 0; i < draft->n; i++)
+        lacking |= lacks_answer(&draft->recipients[i]);
+    struct dsn_draft human = *draft;
+    human.recipients = NULL;
+    human.n = human.capacity = 0;
+    if (!lacking || !formats || !scratch || !read_first(formats, scratch, &human, 1))
+        return;
+    for (size_t i = 0; i < draft->n; i++) {
+        struct dsn_recipient *recipient = &draft->recipients[i];
+        struct dsn_recipient *same = find_same(&human, recipient->final_recipient);
+        if (!same && draft->n == 1 && human.n == 1)
+            same = &human.recipients[0];
+        if (same && lacks_answer(recipient))
+            supplement(recipient, same);
+    }
+}

@@ -1,0 +1,287 @@
+/* format_file: reads the files of formats. Knows their keys, nothing of messages. */
+#include "format_file.h"
+#include "format.h"
+
+#include <string.h>
+
+/* The section whose `end` holds for all formats. */
+#define SHARED "shared"
+
+static const char *const allowed[] = {
+    "kind",       "class",     "generic",    "delay",   "temporary", "begin",    "end",
+    "stop",       "recipient", "recipient.*", "diagnostic", "diagnostic.*", "common", "common.*",
+    "from",       "subject",   "header",     "header.*", "body",     "body.*",   "not-body", "not-header",
+    "find",       "sample",    "about",      "end.*",   NULL,
+};
+
+struct loading {
+    struct dsn_formats *formats;
+    struct dsn_problems *problems;
+    GPtrArray *header_patterns, *body_patterns; /* of char * */
+    enum dsn_error error;
+};
+
+static void complain(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
+                     const char *why) {
+    dsn_problems_add(l->problems, dsn_keyfile_name(kf), dsn_keyfile_line(kf, group, key), "%s: %s", key, why);
+    l->error = DSN_ERR_SYNTAX;
+}
+
+static void add_capture(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
+                        struct dsn_captures *list) {
+    char *pattern = dsn_keyfile_get(kf, group, key), *why = NULL;
+    struct dsn_capture *capture = NULL;
+    enum dsn_error error = dsn_capture_new(pattern, &capture, &why);
+    if (error == DSN_ERR_SYNTAX)
+        complain(l, kf, group, key, why);
+    else if (error)
+        l->error = error;
+    if (capture) {
+        list->items = g_renew(struct dsn_capture *, list->items, list->n + 1);
+        list->items[list->n++] = capture;
+    }
+    g_free(why);
+    g_free(pattern);
+}
+
+/* "recipient" and "recipient.2" are both of "recipient". */
+static bool is_key_of(const char *key, const char *name) {
+    size_t n = strlen(name);
+    return strncmp(key, name, n) == 0 && (key[n] == '\0' || key[n] == '.');
+}
+
+static void add_captures(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *name,
+                         struct dsn_captures *list) {
+    char **keys = dsn_keyfile_keys(kf, group);
+    for (size_t i = 0; keys[i]; i++) {
+        if (is_key_of(keys[i], name))
+            add_capture(l, kf, group, keys[i], list);
+    }
+    g_strfreev(keys);
+}
+
+static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format, bool negated) {
+    struct dsn_condition condition = {.format = (unsigned)l->formats->n, .negated = negated};
+    g_ptr_array_add(header ? l->header_patterns : l->body_patterns, pattern);
+    g_array_append_val(header ? l->formats->header_conditions : l->formats->body_conditions, condition);
+    format->n_conditions += !negated;
+}
+
+/* A pattern on the value of one header, as a pattern on the whole header. */
+static char *header_pattern(const char *name, const char *pattern) {
+    char *quoted = g_regex_escape_string(name, -1);
+    const char *gap = *pattern == '^' ? "[ ]?" : "[^\\n]*";
+    char *whole = g_strdup_printf("(?m:^%s:%s(?:%s))", quoted, gap, pattern + (*pattern == '^'));
+    g_free(quoted);
+    return whole;
+}
+
+static void add_conditions(struct loading *l, const struct dsn_keyfile *kf, const char *group,
+                           struct dsn_format *format) {
+    char **keys = dsn_keyfile_keys(kf, group);
+    for (size_t i = 0; keys[i]; i++) {
+        char *pattern = dsn_keyfile_get(kf, group, keys[i]);
+        if (strcmp(keys[i], "from") == 0)
+            add_condition(l, true, header_pattern("From", pattern), format, false);
+        else if (strcmp(keys[i], "subject") == 0)
+            add_condition(l, true, header_pattern("Subject", pattern), format, false);
+        else if (strncmp(keys[i], "header.", 7) == 0)
+            add_condition(l, true, header_pattern(keys[i] + 7, pattern), format, false);
+        else if (strcmp(keys[i], "header") == 0 || strcmp(keys[i], "not-header") == 0)
+            add_condition(l, true, g_strdup_printf("(?m:%s)", pattern), format, *keys[i] == 'n');
+        else if (is_key_of(keys[i], "body") || strcmp(keys[i], "not-body") == 0)
+            add_condition(l, false, g_strdup_printf("(?m:%s)", pattern), format, *keys[i] == 'n');
+        g_free(pattern);
+    }
+    g_strfreev(keys);
+}
+
+static const struct {
+    const char *name;
+    enum dsn_kind kind;
+} kinds[] = {
+    {"bounce", DSN_KIND_BOUNCE}, {"delay", DSN_KIND_DELAY},         {"complaint", DSN_KIND_COMPLAINT},
+    {"none", DSN_KIND_NONE},     {"auto-reply", DSN_KIND_AUTO_REPLY}, {"delivered", DSN_KIND_DELIVERED},
+};
+
+static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+    char *value = dsn_keyfile_get(kf, group, "kind");
+    format->kind = DSN_KIND_BOUNCE;
+    bool known = !value;
+    for (size_t i = 0; !known && i < G_N_ELEMENTS(kinds); i++) {
+        known = strcmp(value, kinds[i].name) == 0;
+        format->kind = kinds[i].kind;
+    }
+    if (!known)
+        complain(l, kf, group, "kind", "expected bounce, delay, complaint, auto-reply, delivered or none");
+    g_free(value);
+}
+
+static void read_class(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+    char *value = dsn_keyfile_get(kf, group, "class");
+    if (value && strcmp(value, "4") != 0 && strcmp(value, "5") != 0)
+        complain(l, kf, group, "class", "expected 4 or 5");
+    else if (value)
+        format->cls = (uint8_t)(*value - '0');
+    g_free(value);
+}
+
+static void read_find(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } ways[] = {
+        {"anywhere", &format->anywhere},
+        {"x-failed-recipients", &format->from_header},
+        {"original", &format->from_original},
+        {"from", &format->replier},
+    };
+    char **values = dsn_keyfile_get_list(kf, group, "find");
+    for (size_t i = 0; values && values[i]; i++) {
+        bool known = false;
+        for (size_t k = 0; k < G_N_ELEMENTS(ways); k++) {
+            if (strcmp(values[i], ways[k].name) == 0)
+                known = *ways[k].flag = true;
+        }
+        if (!known)
+            complain(l, kf, group, "find", "expected some of: anywhere; x-failed-recipients; original; from");
+    }
+    g_strfreev(values);
+}
+
+static void read_flag(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key, bool *flag) {
+    char *value = dsn_keyfile_get(kf, group, key);
+    if (value && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        complain(l, kf, group, key, "expected yes or no");
+    *flag = value && strcmp(value, "yes") == 0;
+    g_free(value);
+}
+
+static void read_format(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
+    struct dsn_format format = {.name = g_strdup(group), .file = g_strdup(dsn_keyfile_name(kf))};
+    const struct {
+        const char *name;
+        struct dsn_captures *list;
+    } lists[] = {
+        {"begin", &format.begin},         {"end", &format.end},         {"stop", &format.stop},
+        {"recipient", &format.recipient}, {"common", &format.common},   {"diagnostic", &format.diagnostic},
+        {"delay", &format.delay},         {"temporary", &format.temporary},
+    };
+    if (!dsn_keyfile_only(kf, group, allowed, l->problems))
+        l->error = DSN_ERR_SYNTAX;
+    format.sample = dsn_keyfile_get(kf, group, "sample");
+    read_kind(l, kf, group, &format);
+    read_class(l, kf, group, &format);
+    read_find(l, kf, group, &format);
+    read_flag(l, kf, group, "generic", &format.generic);
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+        add_captures(l, kf, group, lists[i].name, lists[i].list);
+    add_conditions(l, kf, group, &format);
+    if (!format.n_conditions)
+        complain(l, kf, group, group, "nothing says how it is recognised; expected from, subject, header or body");
+    l->formats->items = g_renew(struct dsn_format, l->formats->items, l->formats->n + 1);
+    l->formats->items[l->formats->n++] = format;
+}
+
+/* The shared section, and every format that is (or is not) a generic one. */
+static void read_file(struct loading *l, const struct dsn_keyfile *kf, bool generic) {
+    size_t n;
+    char **groups = dsn_keyfile_groups(kf, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(groups[i], SHARED) == 0) {
+            if (!generic)
+                add_captures(l, kf, groups[i], "end", &l->formats->end);
+            continue;
+        }
+        char *value = dsn_keyfile_get(kf, groups[i], "generic");
+        if ((value && strcmp(value, "yes") == 0) == generic)
+            read_format(l, kf, groups[i]);
+        g_free(value);
+    }
+}
+
+static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher **out) {
+    size_t bad;
+    char *why = NULL;
+    enum dsn_error error =
+        dsn_matcher_new((const char *const *)(void *)patterns->pdata, patterns->len, out, &bad, &why);
+    if (error == DSN_ERR_SYNTAX) {
+        GArray *conditions =
+            out == &l->formats->header ? l->formats->header_conditions : l->formats->body_conditions;
+        const struct dsn_format *format =
+            bad < patterns->len ? &l->formats->items[g_array_index(conditions, struct dsn_condition, bad).format] : NULL;
+        dsn_problems_add(l->problems, format ? format->file : "formats", 0, "[%s]: \"%s\": %s",
+                         format ? format->name : "", format ? (char *)patterns->pdata[bad] : "", why);
+    }
+    if (error)
+        l->error = error;
+    g_free(why);
+}
+
+enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struct dsn_problems *problems,
+                               struct dsn_formats **out) {
+    struct dsn_formats *formats = g_new0(struct dsn_formats, 1);
+    formats->header_conditions = g_array_new(FALSE, TRUE, sizeof(struct dsn_condition));
+    formats->body_conditions = g_array_new(FALSE, TRUE, sizeof(struct dsn_condition));
+    struct loading l = {
+        .formats = formats,
+        .problems = problems,
+        .header_patterns = g_ptr_array_new_with_free_func(g_free),
+        .body_patterns = g_ptr_array_new_with_free_func(g_free),
+    };
+    for (size_t i = 0; i < 2 * n; i++)
+        read_file(&l, files[i % n], i >= n);
+    if (!l.error)
+        compile(&l, l.header_patterns, &formats->header);
+    if (!l.error)
+        compile(&l, l.body_patterns, &formats->body);
+    g_ptr_array_unref(l.header_patterns);
+    g_ptr_array_unref(l.body_patterns);
+    if (l.error)
+        dsn_formats_free(formats);
+    else
+        *out = formats;
+    return l.error;
+}
+
+static void free_captures(struct dsn_captures *list) {
+    for (size_t i = 0; i < list->n; i++)
+        dsn_capture_free(list->items[i]);
+    g_free(list->items);
+}
+
+static void free_format(struct dsn_format *format) {
+    struct dsn_captures *lists[] = {&format->begin,      &format->end,    &format->stop,  &format->recipient,
+                                    &format->diagnostic, &format->common, &format->delay, &format->temporary};
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+        free_captures(lists[i]);
+    g_free(format->name);
+    g_free(format->file);
+    g_free(format->sample);
+}
+
+void dsn_formats_free(struct dsn_formats *formats) {
+    if (!formats)
+        return;
+    for (size_t i = 0; i < formats->n; i++)
+        free_format(&formats->items[i]);
+    g_free(formats->items);
+    free_captures(&formats->end);
+    dsn_matcher_free(formats->header);
+    dsn_matcher_free(formats->body);
+    g_array_unref(formats->header_conditions);
+    g_array_unref(formats->body_conditions);
+    g_free(formats);
+}
+
+const char *dsn_formats_name(const struct dsn_formats *formats, size_t i) {
+    return i < formats->n ? formats->items[i].name : NULL;
+}
+
+const char *dsn_formats_file(const struct dsn_formats *formats, size_t i) {
+    return i < formats->n ? formats->items[i].file : NULL;
+}
+
+const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i) {
+    return i < formats->n ? formats->items[i].sample : NULL;
+}

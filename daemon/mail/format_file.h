@@ -1,0 +1,44 @@
+/* format_file: a format as its file describes it, compiled. Shared by format.c and format_file.c alone. */
+#ifndef MAIL_FORMAT_FILE_H
+#define MAIL_FORMAT_FILE_H
+
+#include "base/keyfile.h"
+#include "base/matcher.h"
+#include "capture.h"
+#include "dsn/verdict.h"
+
+#include <glib.h>
+
+/* Expressions of one key, tried in order. */
+struct dsn_captures {
+    struct dsn_capture **items;
+    size_t n;
+};
+
+struct dsn_format {
+    char *name, *file, *sample;
+    enum dsn_kind kind;
+    uint8_t cls;           /* class where the report states no code; 0: none */
+    bool generic;          /* a guess: tried last, and said to be one */
+    bool anywhere;         /* last resort: the first usable address in the text that is not the report's own */
+    bool from_header;      /* recipients are those of X-Failed-Recipients, whatever the text says */
+    bool from_original;    /* where the text names nobody: the addressee of the returned message */
+    bool replier;          /* the recipient is who wrote this */
+    unsigned n_conditions; /* all have to hold */
+    struct dsn_captures begin, end, stop, recipient, diagnostic, common, delay, temporary;
+};
+
+struct dsn_condition {
+    unsigned format; /* index */
+    bool negated;    /* must not match */
+};
+
+struct dsn_formats {
+    struct dsn_format *items;
+    size_t n;
+    struct dsn_matcher *header, *body;
+    GArray *header_conditions, *body_conditions; /* struct dsn_condition: by pattern */
+    struct dsn_captures end;                     /* where a returned message begins, for all formats */
+};
+
+#endif

@@ -1,0 +1,14 @@
+/* human: the part of a report that is meant for people, as one text. */
+#ifndef MAIL_HUMAN_H
+#define MAIL_HUMAN_H
+
+#include "base/arena.h"
+#include "message.h"
+
+/* The text parts up to the returned original, joined; HTML where there is no plain text. Never absent, at most
+ * DSN_HUMAN_MAX bytes. */
+struct dsn_strview dsn_human_text(struct dsn_arena *arena, const struct dsn_message *message);
+
+#define DSN_HUMAN_MAX (128 * 1024)
+
+#endif
