@@ -11,8 +11,11 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"run", dsn_cli_run, "the daemon: bounces from its sources to Redis and the feed"},
     {"parse", dsn_cli_parse, "print the events of messages: files, maildirs, mboxes, directories"},
     {"classify", dsn_cli_classify, "say what an answer such as \"550 5.1.1 ...\" means"},
+    {"explain", dsn_cli_explain, "explain a code, a reason, or the verdicts on a message"},
+    {"check", dsn_cli_check, "check the configuration, the codes, the rules and the formats"},
 };
 
 static int help(FILE *out, int status) {
