@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,15 +26,28 @@ struct feed {
     bool failed; /* logged already */
 };
 
+/* "127.0.0.1:5556" or "[::1]:5556": an address of the loopback interface, written out (names can change), and
+ * a port. */
+static bool is_loopback(const char *text) {
+    struct in_addr v4;
+    char host[64] = "";
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    if (n == 0 || n >= sizeof host || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")] != '\0')
+        return false;
+    memcpy(host, text, n);
+    if (strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
 const char *dsn_feed_refuse(const char *endpoint) {
-    static const char *const local[] = {"tcp://127.", "tcp://[::1]:", "tcp://lo:"};
     if (strncmp(endpoint, "ipc://", 6) == 0)
-        return endpoint[6] ? NULL : "a path is missing after ipc://";
+        return endpoint[6] == '/' ? NULL : "no absolute path; expected ipc:///PATH";
     if (strncmp(endpoint, "tcp://", 6) != 0)
         return "no endpoint; expected tcp://127.0.0.1:PORT or ipc:///PATH";
-    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
-        if (strncmp(endpoint, local[i], strlen(local[i])) == 0)
-            return NULL;
+    if (is_loopback(endpoint + 6))
+        return NULL;
     return "not the loopback interface: the feed is not encrypted and must not leave the host; expected "
            "tcp://127.0.0.1:PORT, tcp://[::1]:PORT or ipc:///PATH";
 }

@@ -1,0 +1,77 @@
+"""Mistakes in the configuration are named by file and line."""
+
+import subprocess
+import unittest
+
+from harness import DSND, ROOT, Case
+
+
+class Configuration(Case):
+    def check(self, text, command="check"):
+        conf = self.folder / "bad.conf"
+        conf.write_text(text)
+        done = subprocess.run([DSND, command, "-c", str(conf)], capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    def assert_refused(self, text, line, *parts):
+        for command in ("check", "run"):
+            status, said = self.check(text, command)
+            self.assertEqual(status, 1, said)
+            where = f"bad.conf:{line}: " if line else "bad.conf: "
+            lines = [l for l in said.splitlines() if where in l]
+            self.assertTrue(any(all(part in l for part in parts) for l in lines), said)
+
+    def test_the_example_is_fine_and_its_defaults_are_the_defaults(self):
+        text = (ROOT / "config" / "dsnd.conf").read_text()
+        self.assertEqual(self.check(text)[0], 0)
+        keys = "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") and line != "#" and
+                         "password_file" not in line else line for line in text.splitlines())
+        self.assertEqual(self.check(keys), (0, ""))
+
+    def test_mistakes_are_named(self):
+        source = "[source a]\npath = /m\n"
+        self.assert_refused(source + "[redis]\nsever = x\n", 4, "sever", "server")
+        self.assert_refused(source + "[reddis]\n", 3, "reddis", "[redis]")
+        self.assert_refused(source + "[redis]\ntimeout = 5 mins\n", 4, "5 mins", "as in 30s")
+        self.assert_refused(source + "[redis]\ntimeout = 5\n", 4, "no duration")
+        self.assert_refused(source + "[redis]\ntimeout = 0s\n", 4, "out of range")
+        self.assert_refused(source + "[limits]\nmax_bytes = 4 MB\n", 4, "no size", "MiB")
+        self.assert_refused(source + "[redis]\nserver = localhost\n", 4, "HOST:PORT")
+        self.assert_refused(source + "[redis]\nshards = many\n", 4, "no number")
+        self.assert_refused(source + "[log]\nlevel = loud\n", 4, "loud", "error, warning, info, debug")
+        self.assert_refused(source + "[log]\nlevel = info\nlevel = debug\n", 5, "level")
+        self.assert_refused(source + "[redis]\npassword_file = /nowhere\n", 4, "/nowhere")
+        self.assert_refused("[source a]\nkind = maildir\n", 1, "path")
+        self.assert_refused("[source a]\nkind = pigeon\npath = /m\n", 2, "pigeon", "maildir")
+        self.assert_refused("[source a]\npath = m\n", 2, "absolute")
+        self.assert_refused(source + "[source b]\npath = /m\n", 3, "same path")
+        self.assert_refused("[redis]\n", 0, "[source NAME]")
+
+    def test_every_problem_is_printed(self):
+        status, said = self.check("[redis]\nsever = x\ntimeout = 5\n[nonsense]\n")
+        self.assertEqual((status, len(said.splitlines())), (1, 4), said)
+
+    def test_the_feed_does_not_leave_the_host(self):
+        for bind in ("tcp://0.0.0.0:5556", "tcp://*:5556", "tcp://192.0.2.1:5556", "tcp://127.evil.example:5556",
+                     "tcp://[::]:5556", "udp://127.0.0.1:1", "tcp://127.0.0.1"):
+            self.assert_refused(f"[source a]\npath = /m\n[feed]\nbind = {bind}\n", 4, bind, "tcp://127.0.0.1:")
+        for bind in ("tcp://127.0.0.1:5556", "tcp://[::1]:5556", "ipc:///run/dsnd/feed"):
+            self.assertEqual(self.check(f"[source a]\npath = /m\n[feed]\nbind = {bind}\n"), (0, ""))
+
+    def test_a_maildir_that_is_none_is_named(self):
+        conf = self.folder / "none.conf"
+        conf.write_text(f"[source a]\npath = {self.folder}/nothing\n")
+        daemon = self.start(conf=conf, wait=False)
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn(f"{self.folder}/nothing", daemon.log())
+
+    def test_a_feed_that_cannot_be_bound_is_named(self):
+        conf = self.configure(name="busy.conf")
+        conf.write_text(conf.read_text().replace(self.endpoint, "ipc:///nowhere/at/all"))
+        daemon = self.start(conf=conf, wait=False)
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("ipc:///nowhere/at/all", daemon.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
