@@ -59,7 +59,7 @@ static struct dsn_status status_behind(struct dsn_strview text, size_t i) {
             struct dsn_status status = dsn_status_read(dsn_sv_from(text, j), NULL);
             return status;
         }
-        if (!strchr(" -#([<:", text.p[j]))
+        if (!strchr(" -#([<:'\"", text.p[j]))
             break;
     }
     return (struct dsn_status){0};

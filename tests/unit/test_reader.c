@@ -1,0 +1,283 @@
+/* reader: whole messages in, reports and verdicts out: rfc3464, message, report, classify and event together.
+ */
+#include "unit.h"
+
+#include <glib.h>
+#include <yajl/yajl_tree.h>
+
+#define REPORT_HEAD                                                                                          \
+    "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.org\nTo: sender@example.org\nSubject: Undelivered\n"    \
+    "MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\n\n"     \
+    "--b\nContent-Type: text/plain\n\nIt could not be delivered: <other@example.net> 550 5.1.1\n\n"          \
+    "--b\nContent-Type: message/delivery-status\n\n"
+#define REPORT_ORIGINAL                                                                                      \
+    "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <m1@example.org>\nFrom: sender@example.org\n"        \
+    "To: user@example.com\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nDate: Tue, 24 Nov 2026 10:00:00 +0100\n"    \
+    "X-Campaign: c7\n\nFinal-Recipient: rfc822; never@example.net\nAction: failed\nStatus: 5.1.1\n--b--\n"
+#define REPORT(fields) REPORT_HEAD fields REPORT_ORIGINAL
+
+static struct dsn_knowledge *knowledge;
+static struct dsn_reader *reader;
+
+static void open_reader(void) {
+    if (!knowledge)
+        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
+    if (!reader)
+        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
+}
+
+static const struct dsn_report *read_message(const char *message) {
+    const struct dsn_report *report = NULL;
+    open_reader();
+    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
+    return report;
+}
+
+static const struct dsn_recipient *read_one(const char *message) {
+    const struct dsn_report *report = read_message(message);
+    ck_assert_uint_eq(report->n_recipients, 1);
+    return &report->recipients[0];
+}
+
+static void assert_status(struct dsn_status status, const char *expected) {
+    char text[16];
+    ck_assert_str_eq(dsn_status_format(status, text), expected);
+}
+
+START_TEST(every_field_of_a_delivery_status_is_read) {
+    const struct dsn_report *report = read_message(REPORT(
+        "Original-Envelope-Id: env-1\nReporting-MTA: dns; mx.example.org (Postfix)\nDSN-Gateway: dns; "
+        "gw.example.org\n"
+        "Received-From-MTA: smtp; out.example.org\nArrival-Date: Tue, 24 Nov 2026 10:00:00 +0100\n\n"
+        "Original-Recipient: rfc822;user+2Btag@example.com\nFinal-Recipient: RFC822; target@Forward.Example\n"
+        "Action: failed (mailbox gone)\nStatus: 5.1.1 (bad mailbox)\nRemote-MTA: dns; mx.forward.example\n"
+        "Diagnostic-Code: smtp; 550-5.1.1 no such user\n  550 5.1.1 here\n"
+        "Last-Attempt-Date: Tue, 24 Nov 2026 10:00:05 +0100\nFinal-Log-ID: q1\n"
+        "Will-Retry-Until: Wed, 25 Nov 2026 10:00:00 +0100\nX-Extra: kept\n"));
+    ck_assert_uint_eq(report->n_recipients, 1);
+    const struct dsn_recipient *r = report->recipients;
+    assert_sv(report->envelope_id, "env-1");
+    assert_sv(report->reporting_mta, "mx.example.org");
+    assert_sv(report->dsn_gateway, "gw.example.org");
+    assert_sv(report->received_from_mta, "out.example.org");
+    ck_assert_int_eq(report->arrival_date, 1795510800);
+    assert_sv(r->original_recipient, "user+tag@example.com");
+    assert_sv(r->final_recipient, "target@forward.example");
+    assert_sv(r->recipient, "user+tag@example.com");
+    ck_assert_int_eq(r->recipient_from, DSN_FROM_ORIGINAL);
+    assert_sv(r->dsn_action, "failed");
+    assert_status(r->status, "5.1.1");
+    ck_assert_uint_eq(r->smtp_code, 550);
+    assert_sv(r->remote_mta, "mx.forward.example");
+    assert_sv(r->diagnostic, "550 5.1.1 no such user here");
+    assert_sv(r->diagnostic_type, "smtp");
+    ck_assert_int_eq(r->last_attempt_date, 1795510805);
+    assert_sv(r->final_log_id, "q1");
+    ck_assert_int_eq(r->will_retry_until, 1795597200);
+    ck_assert_uint_eq(r->n_extensions, 1);
+    assert_sv(r->extensions[0].value, "kept");
+    assert_sv(report->original.message_id, "<m1@example.org>");
+    assert_sv(report->original.subject, "grüße");
+    ck_assert_str_eq(r->verdict.reason->name, "user-unknown");
+    ck_assert_int_eq(r->verdict.action, DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+START_TEST(returned_original_is_never_the_report) {
+    const struct dsn_report *report =
+        read_message(REPORT("Reporting-MTA: dns; mx.example.org\n\n"
+                            "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.2.2\n"));
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].final_recipient, "user@example.com");
+    assert_status(report->recipients[0].status, "5.2.2");
+}
+END_TEST
+
+START_TEST(recipients_without_a_blank_line_between_them_are_two) {
+    const struct dsn_report *report =
+        read_message(REPORT("this line is no field at all\nReporting-MTA: dns; mx.example.org\n"
+                            "Final-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n"
+                            "Final-Recipient: rfc822; b@example.com\nAction: delayed\nStatus: 4.2.2\n"
+                            "\n\nFinal-Recipient: rfc822; c@example.com\nAction: relayed\nStatus: 2.0.0\n"));
+    ck_assert_uint_eq(report->n_recipients, 3);
+    assert_sv(report->recipients[1].final_recipient, "b@example.com");
+    ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_BOUNCE);
+    ck_assert_int_eq(report->recipients[1].verdict.kind, DSN_KIND_DELAY);
+    ck_assert_int_eq(report->recipients[1].verdict.type, DSN_TYPE_SOFT);
+    ck_assert_int_eq(report->recipients[2].verdict.kind, DSN_KIND_DELIVERED);
+    ck_assert_int_eq(report->recipients[2].verdict.type, DSN_TYPE_NONE);
+}
+END_TEST
+
+START_TEST(misspelt_fields_are_understood) {
+    const struct dsn_recipient *r =
+        read_one(REPORT("Final-Recepient: rfc822; user@example.com\nActoin: failed\n"
+                        "Status : 5.1.1\nDiagnostic_Code: smtp; 550 5.1.1 gone\n"));
+    assert_sv(r->final_recipient, "user@example.com");
+    assert_sv(r->dsn_action, "failed");
+    ck_assert_uint_eq(r->smtp_code, 550);
+}
+END_TEST
+
+START_TEST(missing_status_is_not_made_up) {
+    const struct dsn_recipient *r = read_one(
+        REPORT("Final-Recipient: rfc822; user@example.com\nAction: failed\nDiagnostic-Code: x-unix; gone\n"));
+    assert_status(r->status, "5.*");
+    ck_assert_uint_eq(r->smtp_code, 0);
+    ck_assert_int_ne(r->verdict.action, DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+static char *with_line_ends(const char *text, const char *end) {
+    char **lines = g_strsplit(text, "\n", -1), *joined = g_strjoinv(end, lines);
+    g_strfreev(lines);
+    return joined;
+}
+
+/* The same message with other line ends, with an mbox line, and with junk before its fields. */
+START_TEST(line_ends_and_carriage_make_no_difference) {
+    const char *lf =
+        REPORT("Reporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; user@example.com\n"
+               "Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1\n gone\n");
+    char *forms[] = {g_strdup(lf), with_line_ends(lf, "\r\n"), with_line_ends(lf, "\r"),
+                     g_strconcat("From MAILER-DAEMON Tue Nov 24 10:00:00 2026\n", lf, NULL)};
+    char first[DSN_EVENT_ID_LEN + 1] = "";
+    for (size_t i = 0; i < 4; i++) {
+        const struct dsn_recipient *r = read_one(forms[i]);
+        struct dsn_event_source source = {.kind = "file", .name = DSN_LIT("x"), .observed_at_ms = 0};
+        struct dsn_event event;
+        assert_sv(r->diagnostic, "550 5.1.1 gone");
+        ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
+        if (i == 0)
+            strcpy(first, event.id);
+        ck_assert_str_eq(event.id, first);
+        g_free(forms[i]);
+    }
+}
+END_TEST
+
+START_TEST(forwarded_report_is_read) {
+    const struct dsn_recipient *r = read_one(
+        "From: a@example.org\nTo: b@example.org\nSubject: Fwd\nMIME-Version: 1.0\n"
+        "Content-Type: multipart/mixed; boundary=\"outer\"\n\n--outer\n\nsee below\n--outer\nContent-Type: "
+        "message/rfc822\n\n" REPORT(
+            "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n") "\n--outer--\n");
+    assert_sv(r->final_recipient, "user@example.com");
+}
+END_TEST
+
+START_TEST(global_status_and_headers_are_read) {
+    const struct dsn_report *report =
+        read_message("From: MAILER-DAEMON@x.example\nContent-Type: multipart/report; boundary=\"g\"\n\n--g\n"
+                     "Content-Type: message/global-delivery-status\n\nReporting-MTA: dns; x.example\n\n"
+                     "Final-Recipient: utf-8; jos\\x{E9}@example.com\nAction: failed\nStatus: 5.6.7\n\n--g\n"
+                     "Content-Type: message/global-headers\n\nMessage-ID: <g@x.example>\nSubject: "
+                     "\xC3\xA9t\xC3\xA9\n\n--g--\n");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "josé@example.com");
+    assert_sv(report->original.subject, "été");
+}
+END_TEST
+
+START_TEST(what_is_no_mail_is_refused) {
+    const struct dsn_report *report;
+    open_reader();
+    ck_assert_int_eq(dsn_reader_read(reader, DSN_LIT(""), &report), DSN_ERR_INVALID);
+    ck_assert_int_eq(dsn_reader_read(reader, DSN_LIT("no header here\n\nat all\n"), &report),
+                     DSN_ERR_INVALID);
+    report = read_message("From: a@example.org\nSubject: hello\n\nHow are you?\n");
+    ck_assert_uint_eq(report->n_recipients, 0);
+}
+END_TEST
+
+static const struct {
+    const char *answer, *reason;
+    enum dsn_type type;
+    enum dsn_action action;
+} verdicts[] = {
+    {"550 5.1.1 <x@example.com>: Recipient address rejected: User unknown", "user-unknown", DSN_TYPE_HARD,
+     DSN_ACTION_SUPPRESS},
+    {"552 5.2.2 Mailbox full", "mailbox-full", DSN_TYPE_SOFT, DSN_ACTION_COUNT},
+    {"450 4.1.1 user unknown", "user-unknown", DSN_TYPE_SOFT, DSN_ACTION_COUNT},
+    {"500 Syntax error, command unrecognized", "syntax-error", DSN_TYPE_HARD, DSN_ACTION_FIX},
+    {"550", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
+    {"5.0.0", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
+    {"554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", "blocked",
+     DSN_TYPE_HARD, DSN_ACTION_FIX},
+    {"556 5.1.10 Recipient address has null MX", "not-accepting", DSN_TYPE_HARD, DSN_ACTION_SUPPRESS},
+    {"5.1.250 something new", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
+};
+
+START_TEST(answers_get_their_verdict) {
+    open_reader();
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        const struct dsn_recipient *r;
+        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(verdicts[i].answer), &r), DSN_OK);
+        ck_assert_msg(strcmp(r->verdict.reason->name, verdicts[i].reason) == 0, "%s: %s", verdicts[i].answer,
+                      r->verdict.reason->name);
+        ck_assert_msg(r->verdict.type == verdicts[i].type, "%s: type", verdicts[i].answer);
+        ck_assert_msg(r->verdict.action == verdicts[i].action, "%s: action %s", verdicts[i].answer,
+                      dsn_action_name(r->verdict.action));
+    }
+}
+END_TEST
+
+static const char *json_string(yajl_val root, const char *a, const char *b) {
+    const char *path[] = {a, b, NULL};
+    return YAJL_GET_STRING(yajl_tree_get(root, path, yajl_t_string));
+}
+
+START_TEST(event_is_json_of_one_line_with_nothing_unescaped) {
+    read_one(REPORT("Final-Recipient: rfc822; User@EXAMPLE.com\nAction: failed\nStatus: 5.1.1\n"
+                    "Diagnostic-Code: smtp; 550 5.1.1 \"quoted\" \\ \x01 \xFF end\n"));
+    static const char *const headers[] = {"X-Campaign", "X-Absent", NULL};
+    struct dsn_event_source source = {.kind = "maildir",
+                                      .name = DSN_LIT("new/1\"\n2"),
+                                      .observed_at_ms = 1795510800123,
+                                      .headers = headers};
+    struct dsn_event event;
+    ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
+    ck_assert_ptr_null(memchr(event.json.p, '\n', event.json.n));
+    char *copy = g_strndup(event.json.p, event.json.n);
+    yajl_val root = yajl_tree_parse(copy, NULL, 0);
+    ck_assert_ptr_nonnull(root);
+    ck_assert_str_eq(json_string(root, "recipient", NULL), "user@example.com");
+    ck_assert_str_eq(json_string(root, "recipient_from", NULL), "header");
+    ck_assert_str_eq(json_string(root, "diagnostic", NULL), "550 5.1.1 \"quoted\" \\ \x01 \xEF\xBF\xBD end");
+    ck_assert_str_eq(json_string(root, "observed_at", NULL), "2026-11-24T09:00:00.123Z");
+    ck_assert_str_eq(json_string(root, "source", "name"), "new/1\"\n2");
+    const char *campaign[] = {"message", "headers", "X-Campaign", NULL};
+    ck_assert_str_eq(YAJL_GET_STRING(yajl_tree_get(root, campaign, yajl_t_string)), "c7");
+    assert_sv(event.topic, "bounce.hard.user-unknown.example.com");
+    assert_sv(event.address, "user@example.com");
+    yajl_tree_free(root);
+    g_free(copy);
+}
+END_TEST
+
+START_TEST(event_id_is_the_same_for_the_same_report_and_differs_by_recipient) {
+    const char *message = REPORT("Final-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n\n"
+                                 "Final-Recipient: rfc822; b@example.com\nAction: failed\nStatus: 5.1.1\n");
+    struct dsn_event_source source = {.kind = "file", .name = DSN_LIT("x")};
+    struct dsn_event event;
+    char ids[2][2][DSN_EVENT_ID_LEN + 1];
+    for (size_t round = 0; round < 2; round++) {
+        ck_assert_uint_eq(read_message(message)->n_recipients, 2);
+        for (size_t i = 0; i < 2; i++) {
+            ck_assert_int_eq(dsn_event_write(reader, i, &source, &event), DSN_OK);
+            strcpy(ids[round][i], event.id);
+        }
+    }
+    ck_assert_str_eq(ids[0][0], ids[1][0]);
+    ck_assert_str_eq(ids[0][1], ids[1][1]);
+    ck_assert_str_ne(ids[0][0], ids[0][1]);
+    ck_assert_uint_eq(strlen(ids[0][0]), DSN_EVENT_ID_LEN);
+}
+END_TEST
+
+RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_is_never_the_report,
+          recipients_without_a_blank_line_between_them_are_two, misspelt_fields_are_understood,
+          missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
+          global_status_and_headers_are_read, what_is_no_mail_is_refused, answers_get_their_verdict,
+          event_is_json_of_one_line_with_nothing_unescaped,
+          event_id_is_the_same_for_the_same_report_and_differs_by_recipient)
