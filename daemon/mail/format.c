@@ -32,6 +32,7 @@ struct reading {
     struct dsn_draft *draft;
     struct dsn_strview report; /* where the report is told */
     struct dsn_strview rest;   /* what follows it: the returned message */
+    bool delayed;              /* it says that delivery is still tried */
 };
 
 enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out) {
@@ -130,9 +131,9 @@ static void recognise(const struct dsn_formats *formats, struct dsn_formats_scra
 
 /* --- what one format finds ----------------------------------------------------------------------------------------- */
 
-/* Cuts the text into the report and the returned message. `whole` ends with the line that all formats take for the
- * beginning of a returned message, `tail` follows. */
-static bool find_report(struct reading *r, struct dsn_strview whole, struct dsn_strview tail) {
+/* Cuts the text into the report and the returned message, which begins at `border` at the latest. */
+static bool find_report(struct reading *r, struct dsn_strview text, size_t border) {
+    struct dsn_strview whole = dsn_sv(text.p, border);
     size_t begin = 0, behind, end;
     if (r->format->begin.n) {
         begin = find_line(&r->format->begin, r->capture, whole, 0, &behind);
@@ -140,8 +141,10 @@ static bool find_report(struct reading *r, struct dsn_strview whole, struct dsn_
             return false;
     }
     end = find_line(&r->format->end, r->capture, whole, begin, &behind);
+    struct dsn_captured captured;
     r->report = dsn_sv(whole.p + begin, end - begin);
-    r->rest = dsn_sv(whole.p + end, (size_t)(tail.p + tail.n - whole.p) - end);
+    r->rest = dsn_sv_from(text, end);
+    r->delayed = find_any(&r->format->delay, r->capture, r->report, &captured);
     return true;
 }
 
@@ -182,47 +185,68 @@ static void take_groups(struct reading *r, struct dsn_recipient *recipient, cons
     }
 }
 
-/* All that the expressions pick out of `text`, in the order of the expressions, joined. */
-static struct dsn_strview pick(struct reading *r, const struct dsn_captures *list, struct dsn_recipient *recipient,
-                               struct dsn_strview text) {
-    struct dsn_buffer out;
-    struct dsn_captured captured;
-    dsn_buffer_init(&out, r->draft->arena, 256);
-    for (size_t i = 0; i < list->n; i++) {
-        size_t from = 0;
-        while (from <= text.n && out.n < r->draft->limits->max_field_bytes &&
-               dsn_capture_find(list->items[i], r->capture, text, from, &captured)) {
-            take_groups(r, recipient, &captured);
-            if (captured.groups[DSN_GROUP_DIAGNOSTIC].n) {
-                if (out.n)
-                    dsn_buffer_add_char(&out, '\n');
-                dsn_buffer_add(&out, captured.groups[DSN_GROUP_DIAGNOSTIC]);
-            }
-            from = captured.end > captured.begin ? captured.end : captured.end + 1;
-            while (from < text.n && (text.p[from] & 0xC0) == 0x80)
-                from++;
-        }
-    }
-    return dsn_buffer_view(&out);
+static void add_line(struct dsn_buffer *out, struct dsn_strview line) {
+    if (out->n)
+        dsn_buffer_add_char(out, '\n');
+    dsn_buffer_add(out, line);
 }
 
-/* Fills in what the report says about a recipient in `block`, the text that is his. */
-static void describe(struct reading *r, struct dsn_recipient *recipient, struct dsn_strview block) {
+/* All texts that one expression finds, joined. `shared`: the text tells of several recipients; where some of what is found
+ * names this one, that alone is his. */
+static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *capture, struct dsn_recipient *recipient,
+                                   struct dsn_strview text, bool shared) {
+    struct dsn_buffer all, own;
     struct dsn_captured captured;
-    struct dsn_strview text = pick(r, &r->format->diagnostic, recipient, block);
-    if (!text.n)
-        text = block;
-    if (!dsn_sv_trim(text).n || r->format->common.n) {
-        struct dsn_strview common = pick(r, &r->format->common, recipient, r->report);
-        text = dsn_sv_trim(text).n ? text : common;
+    size_t from = 0;
+    dsn_buffer_init(&all, r->draft->arena, 256);
+    dsn_buffer_init(&own, r->draft->arena, 256);
+    while (from <= text.n && all.n < r->draft->limits->max_field_bytes &&
+           dsn_capture_find(capture, r->capture, text, from, &captured)) {
+        struct dsn_strview found = captured.groups[DSN_GROUP_DIAGNOSTIC];
+        take_groups(r, recipient, &captured);
+        if (found.n)
+            add_line(&all, found);
+        if (found.n && shared && dsn_sv_find_nocase(found, recipient->final_recipient, 0) != SIZE_MAX)
+            add_line(&own, found);
+        from = captured.end > captured.begin ? captured.end : captured.end + 1;
+        while (from < text.n && (text.p[from] & 0xC0) == 0x80)
+            from++;
     }
+    return dsn_buffer_view(own.n ? &own : &all);
+}
+
+/* What the first expression that finds a text finds; those that find but hosts, codes and addresses all count. */
+static struct dsn_strview pick(struct reading *r, const struct dsn_captures *list, struct dsn_recipient *recipient,
+                               struct dsn_strview text, bool shared) {
+    struct dsn_strview found = DSN_NONE;
+    for (size_t i = 0; i < list->n && !found.n; i++)
+        found = pick_one(r, list->items[i], recipient, text, shared);
+    return found;
+}
+
+/* Where the text about a recipient may stand. */
+struct place {
+    struct dsn_strview before; /* between the recipient before and this one */
+    struct dsn_strview own;    /* on his own line */
+    struct dsn_strview lines;  /* that and the lines that follow */
+};
+
+/* Fills in what the report says about a recipient. */
+static void describe(struct reading *r, struct dsn_recipient *recipient, const struct place *place) {
+    struct dsn_captured captured;
+    struct dsn_strview text = pick(r, &r->format->before, recipient, place->before, false);
+    if (!text.n)
+        text = pick(r, &r->format->diagnostic, recipient, place->lines, false);
+    struct dsn_strview common = pick(r, &r->format->common, recipient, r->report, true);
+    if (!text.n)
+        text = common.n && !place->own.n ? common : place->lines;
     text = dsn_answer_unfold(r->draft->arena, dsn_utf8_cut(text, r->draft->limits->max_field_bytes));
     if (text.n)
         recipient->diagnostic = text;
     struct dsn_answer answer = dsn_answer_read(text);
     if (recipient->status.cls || recipient->smtp_code || answer.status.cls || answer.smtp_code)
         return;
-    uint8_t cls = r->format->cls;
+    uint8_t cls = r->delayed ? 4 : r->format->cls;
     if (cls && find_any(&r->format->temporary, r->capture, text, &captured))
         cls = 4;
     if (cls)
@@ -237,10 +261,10 @@ static struct dsn_recipient *find_same(struct dsn_draft *draft, struct dsn_strvi
     return NULL;
 }
 
-/* Says of a recipient what `block` tells; of one that is known already only if nothing was known. `address` absent: the
+/* Says of a recipient what `place` tells; of one that is known already only if nothing was known. `address` absent: the
  * report names nobody that mail could go to. */
 static void add_recipient(struct reading *r, struct dsn_strview address, const struct dsn_captured *captured,
-                          struct dsn_strview block) {
+                          const struct place *place) {
     struct dsn_recipient *recipient = find_same(r->draft, address);
     if (recipient && recipient->diagnostic.n)
         return;
@@ -254,10 +278,10 @@ static void add_recipient(struct reading *r, struct dsn_strview address, const s
         return;
     if (address.n)
         recipient->final_recipient = address;
-    recipient->verdict.kind = r->format->kind;
+    recipient->verdict.kind = r->delayed ? DSN_KIND_DELAY : r->format->kind;
     if (captured)
         take_groups(r, recipient, captured);
-    describe(r, recipient, block);
+    describe(r, recipient, place);
 }
 
 /* The text of a recipient: what stands on his own line, and the lines that follow. */
@@ -265,6 +289,7 @@ struct block {
     struct dsn_captured captured;
     struct dsn_strview address;
     const char *begin, *end; /* of the lines that follow */
+    struct dsn_strview before;
     bool open;               /* there is a recipient */
     bool stopped;            /* and the text has left him */
 };
@@ -272,16 +297,21 @@ struct block {
 static void close_block(struct reading *r, struct block *block) {
     if (!block->open)
         return;
-    struct dsn_strview lines = dsn_sv_range(block->begin, block->end), own = block->captured.groups[DSN_GROUP_DIAGNOSTIC];
-    if (own.n)
-        lines = dsn_arena_join(r->draft->arena, own, DSN_LIT("\n"), lines);
-    add_recipient(r, block->address, &block->captured, lines);
+    struct place place = {
+        .before = block->before,
+        .own = block->captured.groups[DSN_GROUP_DIAGNOSTIC],
+        .lines = dsn_sv_range(block->begin, block->end),
+    };
+    if (place.own.n)
+        place.lines = dsn_arena_join(r->draft->arena, place.own, DSN_LIT("\n"), place.lines);
+    add_recipient(r, block->address, &block->captured, &place);
     block->open = false;
 }
 
-static void open_block(struct reading *r, struct block *block, const struct dsn_captured *captured, const char *behind) {
+static void open_block(struct reading *r, struct block *block, const struct dsn_captured *captured,
+                       struct dsn_strview before, const char *behind) {
     struct dsn_strview address = dsn_address_read(r->draft->arena, captured->groups[DSN_GROUP_RECIPIENT], false);
-    *block = (struct block){.captured = *captured, .begin = behind, .end = behind, .open = true};
+    *block = (struct block){.captured = *captured, .begin = behind, .end = behind, .before = before, .open = true};
     if (dsn_address_usable(address))
         block->address = address;
 }
@@ -290,12 +320,14 @@ static void read_lines(struct reading *r) {
     struct dsn_strview rest = r->report, line;
     struct block block = {0};
     struct dsn_captured captured;
+    const char *gap = r->report.p;
     while (r->format->recipient.n && dsn_sv_next_line(&rest, &line)) {
         struct dsn_strview capped = dsn_utf8_cut(line, MAX_LINE_BYTES);
         if (find_any(&r->format->recipient, r->capture, capped, &captured) &&
             captured.groups[DSN_GROUP_RECIPIENT].n) {
             close_block(r, &block);
-            open_block(r, &block, &captured, rest.p);
+            open_block(r, &block, &captured, dsn_sv_range(gap, line.p), rest.p);
+            gap = rest.p;
         } else if (block.open && !block.stopped) {
             block.stopped = find_any(&r->format->stop, r->capture, capped, &captured);
             block.end = block.stopped ? block.end : rest.p;
@@ -345,8 +377,9 @@ static void name_unnamed(struct reading *r) {
 }
 
 static void add_listed(struct reading *r, const struct dsn_strview *listed, size_t n) {
+    const struct place place = {.lines = r->report};
     for (size_t i = 0; i < n; i++)
-        add_recipient(r, listed[i], NULL, r->report);
+        add_recipient(r, listed[i], NULL, &place);
 }
 
 static void find_elsewhere(struct reading *r) {
@@ -355,7 +388,7 @@ static void find_elsewhere(struct reading *r) {
     if (r->format->replier) {
         struct dsn_strview from = dsn_header_get(message->headers, message->n_headers, "From");
         if (from.n && dsn_addresses_of(r->draft->arena, from, listed, 1))
-            add_recipient(r, listed[0], NULL, dsn_sv("", 0));
+            add_recipient(r, listed[0], NULL, &(struct place){0});
         return;
     }
     add_listed(r, listed, list_failed(r->draft, listed));
@@ -366,23 +399,19 @@ static void find_elsewhere(struct reading *r) {
 }
 
 static void finish(struct reading *r) {
-    struct dsn_captured captured;
-    bool delayed = find_any(&r->format->delay, r->capture, r->report, &captured);
     for (size_t i = 0; i < r->draft->n; i++) {
         struct dsn_recipient *recipient = &r->draft->recipients[i];
         recipient->recipient_from = DSN_FROM_PROSE;
         recipient->recipient = recipient->final_recipient.n ? recipient->final_recipient : recipient->original_recipient;
-        if (delayed)
-            recipient->verdict.kind = DSN_KIND_DELAY;
     }
     r->draft->report.format = dsn_sv_str(r->format->name);
     r->draft->report.guessed = r->format->generic;
 }
 
-static bool read_by(struct reading *r, struct dsn_strview whole, struct dsn_strview tail) {
+static bool read_by(struct reading *r, struct dsn_strview text, size_t border) {
     if (r->format->kind == DSN_KIND_NONE)
         return true;
-    if (!find_report(r, whole, tail))
+    if (!find_report(r, text, border))
         return false;
     read_returned(r);
     if (!r->format->from_header)
@@ -396,10 +425,17 @@ static bool read_by(struct reading *r, struct dsn_strview whole, struct dsn_strv
 
 /* --- all formats --------------------------------------------------------------------------------------------------- */
 
-/* What is surely a report comes first, then what is surely none, then guesses. */
-static unsigned rank_of(const struct dsn_format *format) {
+static enum dsn_format_rank rank_of(const struct dsn_format *format) {
     bool other = format->kind == DSN_KIND_NONE || format->kind == DSN_KIND_AUTO_REPLY;
-    return format->generic ? 2 : other;
+    return format->generic ? DSN_FORMAT_GUESS : other ? DSN_FORMAT_OTHER : DSN_FORMAT_REPORT;
+}
+
+/* Whether a text begins with "Name: value". */
+static bool is_field(struct dsn_strview text) {
+    size_t n = 0;
+    while (n < text.n && (dsn_is_alnum(text.p[n]) || text.p[n] == '-'))
+        n++;
+    return n > 1 && n < text.n && text.p[n] == ':';
 }
 
 static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
@@ -407,31 +443,42 @@ static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
     draft->n = 0;
 }
 
-static bool read_first(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
-                       unsigned ranks) {
+bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
+                     enum dsn_format_rank rank) {
+    if (!formats || !scratch)
+        return false;
     struct dsn_strview text = dsn_human_text(draft->arena, draft->message);
     size_t behind;
     dsn_capture_scratch_refill(scratch->capture);
-    find_line(&formats->end, scratch->capture, text, 0, &behind);
-    struct dsn_strview whole = dsn_sv(text.p, behind), tail = dsn_sv_from(text, behind);
-    recognise(formats, scratch, draft, whole);
+    size_t border = find_line(&formats->end, scratch->capture, text, 0, &behind);
+    recognise(formats, scratch, draft, dsn_sv(text.p, behind)); /* that line tells of the format too */
     const struct dsn_report before = draft->report;
-    for (unsigned rank = 0; rank < ranks; rank++) {
-        for (size_t i = 0; i < formats->n; i++) {
-            const struct dsn_format *format = &formats->items[i];
-            if (rank_of(format) != rank || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
-                continue;
-            struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
-            if (read_by(&r, whole, tail))
-                return true;
-            forget(draft, &before);
-        }
+    for (size_t i = 0; i < formats->n; i++) {
+        const struct dsn_format *format = &formats->items[i];
+        if (rank_of(format) != rank || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
+            continue;
+        struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
+        if (read_by(&r, text, border))
+            return true;
+        forget(draft, &before);
     }
     return false;
 }
 
-bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
-    return formats && scratch && read_first(formats, scratch, draft, 3);
+
+struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                                        struct dsn_draft *draft) {
+    if (!formats || !scratch)
+        return NULL;
+    struct dsn_strview text = dsn_human_text(draft->arena, draft->message), line;
+    size_t behind;
+    dsn_capture_scratch_refill(scratch->capture);
+    size_t border = find_line(&formats->end, scratch->capture, text, 0, &behind);
+    text = dsn_sv_from(text, border);
+    while (text.n && !is_field(text))
+        dsn_sv_next_line(&text, &line);
+    struct dsn_message *message = text.n ? dsn_arena_alloc(draft->arena, sizeof *message) : NULL;
+    return message && dsn_message_read(draft->arena, draft->limits, text, message) == DSN_OK ? message : NULL;
 }
 
 static bool lacks_answer(const struct dsn_recipient *recipient) {
@@ -456,11 +503,13 @@ void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats
     struct dsn_draft human = *draft;
     human.recipients = NULL;
     human.n = human.capacity = 0;
-    if (!lacking || !formats || !scratch || !read_first(formats, scratch, &human, 1))
+    if (!lacking || !formats || !scratch || !dsn_format_read(formats, scratch, &human, DSN_FORMAT_REPORT))
         return;
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
         struct dsn_recipient *same = find_same(&human, recipient->final_recipient);
+        if (!same && recipient->original_recipient.n)
+            same = find_same(&human, recipient->original_recipient);
         if (!same && draft->n == 1 && human.n == 1)
             same = &human.recipients[0];
         if (same && lacks_answer(recipient))

@@ -18,9 +18,20 @@ void dsn_formats_free(struct dsn_formats *formats); /* NULL is fine */
 enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out);
 void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch); /* NULL is fine */
 
-/* Reads the draft's message by the first format that recognises it and finds a recipient. Returns whether one did; a
- * format of kind "none" that recognises it leaves the draft without recipients. */
-bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft);
+enum dsn_format_rank {
+    DSN_FORMAT_REPORT, /* what is surely a report: a bounce, a delay */
+    DSN_FORMAT_OTHER,  /* what is surely none: auto-replies, challenges */
+    DSN_FORMAT_GUESS,  /* generic formats */
+};
+
+/* Reads the draft's message by the first format of that rank that recognises it and finds a recipient. Returns whether one
+ * did; a format of kind "none" that recognises it leaves the draft without recipients. */
+bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
+                     enum dsn_format_rank rank);
+
+/* The message that is returned, or forwarded, inside the text itself: in the arena; NULL where there is none. */
+struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                                        struct dsn_draft *draft);
 
 /* Where a delivery status leaves out what the human part tells (no diagnostic, or one without a code), adds that. */
 void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,

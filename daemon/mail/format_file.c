@@ -11,7 +11,7 @@ static const char *const allowed[] = {
     "kind",       "class",     "generic",    "delay",   "temporary", "begin",    "end",
     "stop",       "recipient", "recipient.*", "diagnostic", "diagnostic.*", "common", "common.*",
     "from",       "subject",   "header",     "header.*", "body",     "body.*",   "not-body", "not-header",
-    "find",       "sample",    "about",      "end.*",   NULL,
+    "find",       "sample",    "about",      "end.*",   "before",   "before.*", NULL,
 };
 
 struct loading {
@@ -166,6 +166,7 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
         {"begin", &format.begin},         {"end", &format.end},         {"stop", &format.stop},
         {"recipient", &format.recipient}, {"common", &format.common},   {"diagnostic", &format.diagnostic},
         {"delay", &format.delay},         {"temporary", &format.temporary},
+        {"before", &format.before},
     };
     if (!dsn_keyfile_only(kf, group, allowed, l->problems))
         l->error = DSN_ERR_SYNTAX;
@@ -252,7 +253,8 @@ static void free_captures(struct dsn_captures *list) {
 
 static void free_format(struct dsn_format *format) {
     struct dsn_captures *lists[] = {&format->begin,      &format->end,    &format->stop,  &format->recipient,
-                                    &format->diagnostic, &format->common, &format->delay, &format->temporary};
+                                    &format->diagnostic, &format->common, &format->delay, &format->temporary,
+                                    &format->before};
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
         free_captures(lists[i]);
     g_free(format->name);

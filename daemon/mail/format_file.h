@@ -25,7 +25,7 @@ struct dsn_format {
     bool from_original;    /* where the text names nobody: the addressee of the returned message */
     bool replier;          /* the recipient is who wrote this */
     unsigned n_conditions; /* all have to hold */
-    struct dsn_captures begin, end, stop, recipient, diagnostic, common, delay, temporary;
+    struct dsn_captures begin, end, stop, recipient, before, diagnostic, common, delay, temporary;
 };
 
 struct dsn_condition {

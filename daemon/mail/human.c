@@ -24,9 +24,36 @@ static struct dsn_strview join_parts(struct dsn_arena *arena, const struct dsn_m
     return text;
 }
 
+/* Whether a person sent this on, as the subject says. */
+static bool is_forward(const struct dsn_message *message) {
+    static const char *const prefixes[] = {"fwd:", "fw:", "wg:", "tr:", "rv:", "i:", "転送:"};
+    struct dsn_strview subject = dsn_header_get(message->headers, message->n_headers, "Subject");
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (subject.n && dsn_sv_starts_nocase(subject, dsn_sv_str(prefixes[i])))
+            return true;
+    }
+    return false;
+}
+
+/* "> text" -> "text", one level of it. */
+static struct dsn_strview unquote(struct dsn_arena *arena, struct dsn_strview text) {
+    struct dsn_buffer out;
+    struct dsn_strview line;
+    dsn_buffer_init(&out, arena, text.n);
+    while (dsn_sv_next_line(&text, &line)) {
+        if (line.n && line.p[0] == '>')
+            line = dsn_sv_from(line, line.n > 1 && line.p[1] == ' ' ? 2 : 1);
+        dsn_buffer_add(&out, line);
+        dsn_buffer_add_char(&out, '\n');
+    }
+    return dsn_buffer_view(&out);
+}
+
 struct dsn_strview dsn_human_text(struct dsn_arena *arena, const struct dsn_message *message) {
     struct dsn_strview text = join_parts(arena, message, DSN_PART_TEXT);
     if (!text.n)
         text = join_parts(arena, message, DSN_PART_HTML);
+    if (text.n && is_forward(message))
+        text = unquote(arena, text);
     return text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);
 }

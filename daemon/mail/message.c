@@ -127,10 +127,23 @@ static bool holds_escapes(struct dsn_strview bytes) {
     return false;
 }
 
+/* A NUL in an 8-bit text ("=00" where somebody forgot to quote a "=") would end it. */
+static void blank_nuls(struct dsn_strview bytes, const char *charset) {
+    char *p = (char *)(guintptr)bytes.p; /* our own copy */
+    if (g_ascii_strncasecmp(charset, "utf-16", 6) == 0 || g_ascii_strncasecmp(charset, "utf-32", 6) == 0 ||
+        g_ascii_strncasecmp(charset, "ucs", 3) == 0)
+        return;
+    for (size_t i = 0; i < bytes.n; i++) {
+        if (!p[i])
+            p[i] = ' ';
+    }
+}
+
 static struct dsn_strview convert(struct walk *w, struct dsn_strview bytes, const char *charset) {
     iconv_t cd = g_mime_iconv_open("UTF-8", charset);
     if (cd == (iconv_t)-1)
         return DSN_NONE;
+    blank_nuls(bytes, charset);
     char *text = g_mime_iconv_strndup(cd, bytes.p, bytes.n);
     struct dsn_strview copy = text ? dsn_arena_copy(w->arena, dsn_sv_str(text)) : DSN_NONE;
     g_free(text);

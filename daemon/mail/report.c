@@ -75,7 +75,8 @@ static void complete_codes(struct dsn_recipient *recipient) {
     if (!recipient->smtp_code)
         recipient->smtp_code = answer.smtp_code;
     bool says_more = is_general(recipient->status) && answer.status.cls == recipient->status.cls;
-    if (answer.status.cls && (answer.paired || says_more || !recipient->status.cls))
+    bool says_pair = answer.paired && (!is_general(answer.status) || is_general(recipient->status));
+    if (answer.status.cls && (says_pair || says_more || !recipient->status.cls))
         recipient->status = answer.status;
     if (recipient->status.cls)
         return;
@@ -146,22 +147,50 @@ static void reset(struct dsn_draft *draft, const struct dsn_message *message) {
     draft->n = draft->capacity = 0;
 }
 
-/* Reads `message`, or the first message forwarded in it that is a report. */
-static bool read_message(struct dsn_draft *draft, const struct dsn_message *message) {
+enum { MAX_FORWARDS = 3 }; /* how deep a report may be wrapped */
+
+static bool read_format(struct dsn_draft *draft, const struct dsn_message *message, enum dsn_format_rank rank) {
+    reset(draft, message);
+    return dsn_format_read(draft->formats, draft->scratch, draft, rank);
+}
+
+/* Reads `message` as what is surely a report. */
+static bool read_report(struct dsn_draft *draft, const struct dsn_message *message) {
     for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
         reset(draft, message);
         if (readers[i](draft))
             return true;
     }
-    reset(draft, message);
-    if (dsn_format_read(draft->formats, draft->scratch, draft))
-        return true;
+    return read_format(draft, message, DSN_FORMAT_REPORT);
+}
+
+static bool read_other(struct dsn_draft *draft, const struct dsn_message *message) {
+    return read_format(draft, message, DSN_FORMAT_OTHER) || read_format(draft, message, DSN_FORMAT_GUESS);
+}
+
+/* Tries `read` on the messages that are forwarded in `message`, attached or in its text. */
+static bool read_forwarded(struct dsn_draft *draft, const struct dsn_message *message,
+                           bool (*read)(struct dsn_draft *, const struct dsn_message *), unsigned depth) {
+    if (depth >= MAX_FORWARDS)
+        return false;
     for (size_t i = 0; i < message->n_parts; i++) {
-        if (message->parts[i].inner && read_message(draft, message->parts[i].inner) && draft->n)
+        const struct dsn_message *inner = message->parts[i].inner;
+        if (inner && ((read(draft, inner) && draft->n) || read_forwarded(draft, inner, read, depth + 1)))
             return true;
     }
     reset(draft, message);
-    return false;
+    const struct dsn_message *inner = dsn_format_embedded(draft->formats, draft->scratch, draft);
+    return inner && read(draft, inner) && draft->n;
+}
+
+/* Reads `message`, or the first message forwarded in it that is a report. What is sure comes before what is guessed, so
+ * that a returned message is not taken for a forwarded report. */
+static void read_message(struct dsn_draft *draft, const struct dsn_message *message) {
+    if (read_report(draft, message) || read_format(draft, message, DSN_FORMAT_OTHER) ||
+        read_forwarded(draft, message, read_report, 0) || read_format(draft, message, DSN_FORMAT_GUESS) ||
+        read_forwarded(draft, message, read_other, 0))
+        return;
+    reset(draft, message);
 }
 
 enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits *limits,
