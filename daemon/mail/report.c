@@ -7,6 +7,7 @@
 #include "autoreply.h"
 #include "base/sv.h"
 #include "format.h"
+#include "notification.h"
 #include "original.h"
 #include "rfc3464.h"
 
@@ -43,6 +44,7 @@ static bool read_delivery_status(struct dsn_draft *draft) {
  * knows the message as no report at all leaves the draft without recipients. */
 static bool (*const readers[])(struct dsn_draft *) = {
     dsn_arf_read,
+    dsn_notification_read,
     read_delivery_status,
     dsn_autoreply_read,
 };
