@@ -11,7 +11,7 @@
 #include "prose.h"
 
 enum {
-    MAX_PROSE_RECIPIENTS = 1000,
+    MAX_PROSE_RECIPIENTS = 500,
     MAX_HEADER_BYTES = 64 * 1024,
     MAX_LINE_BYTES = 2000,
     MAX_LISTED = 64, /* addresses of a header that we look at */
@@ -23,6 +23,10 @@ struct dsn_formats_scratch {
     unsigned *held; /* by format: conditions that hold */
     bool *vetoed;
     size_t n;
+    /* What is known of a message, so that asking for every rank costs no more than asking for one. */
+    const struct dsn_message *message;
+    struct dsn_strview text; /* the human part */
+    size_t border;           /* where a returned message begins in it */
 };
 
 /* One attempt to read a message by one format. */
@@ -120,13 +124,31 @@ static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scra
     return text.n;
 }
 
-static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
-                      struct dsn_strview text) {
+static void match_conditions(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                             struct dsn_draft *draft, struct dsn_strview text) {
     memset(scratch->held, 0, scratch->n * sizeof *scratch->held);
     memset(scratch->vetoed, 0, scratch->n * sizeof *scratch->vetoed);
     struct counting header = {scratch, formats->header_conditions}, body = {scratch, formats->body_conditions};
     dsn_matcher_scan(formats->header, scratch->header, header_text(draft), count_hit, &header);
     dsn_matcher_scan(formats->body, scratch->body, text, count_hit, &body);
+}
+
+/* Finds out which formats the draft's message may have, unless that is known already. */
+static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
+    if (scratch->message == draft->message)
+        return;
+    size_t behind;
+    scratch->message = draft->message;
+    scratch->text = dsn_human_text(draft->arena, draft->message);
+    scratch->border = find_line(&formats->end, scratch->capture, scratch->text, 0, &behind);
+    match_conditions(formats, scratch, draft, dsn_sv(scratch->text.p, behind)); /* that line tells of the format too */
+}
+
+void dsn_formats_scratch_reset(struct dsn_formats_scratch *scratch) {
+    if (!scratch)
+        return;
+    scratch->message = NULL;
+    dsn_capture_scratch_refill(scratch->capture);
 }
 
 /* --- what one format finds ----------------------------------------------------------------------------------------- */
@@ -447,18 +469,14 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
                      enum dsn_format_rank rank) {
     if (!formats || !scratch)
         return false;
-    struct dsn_strview text = dsn_human_text(draft->arena, draft->message);
-    size_t behind;
-    dsn_capture_scratch_refill(scratch->capture);
-    size_t border = find_line(&formats->end, scratch->capture, text, 0, &behind);
-    recognise(formats, scratch, draft, dsn_sv(text.p, behind)); /* that line tells of the format too */
+    recognise(formats, scratch, draft);
     const struct dsn_report before = draft->report;
     for (size_t i = 0; i < formats->n; i++) {
         const struct dsn_format *format = &formats->items[i];
         if (rank_of(format) != rank || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
             continue;
         struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
-        if (read_by(&r, text, border))
+        if (read_by(&r, scratch->text, scratch->border))
             return true;
         forget(draft, &before);
     }
@@ -470,11 +488,8 @@ struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats, struc
                                         struct dsn_draft *draft) {
     if (!formats || !scratch)
         return NULL;
-    struct dsn_strview text = dsn_human_text(draft->arena, draft->message), line;
-    size_t behind;
-    dsn_capture_scratch_refill(scratch->capture);
-    size_t border = find_line(&formats->end, scratch->capture, text, 0, &behind);
-    text = dsn_sv_from(text, border);
+    recognise(formats, scratch, draft);
+    struct dsn_strview text = dsn_sv_from(scratch->text, scratch->border), line;
     while (text.n && !is_field(text))
         dsn_sv_next_line(&text, &line);
     struct dsn_message *message = text.n ? dsn_arena_alloc(draft->arena, sizeof *message) : NULL;

@@ -17,6 +17,8 @@ void dsn_formats_free(struct dsn_formats *formats); /* NULL is fine */
 
 enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out);
 void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch); /* NULL is fine */
+/* Before each message: forgets the one before, and gives this one its allowance of work. */
+void dsn_formats_scratch_reset(struct dsn_formats_scratch *scratch);
 
 enum dsn_format_rank {
     DSN_FORMAT_REPORT, /* what is surely a report: a bounce, a delay */

@@ -9,6 +9,6 @@
  * DSN_HUMAN_MAX bytes. */
 struct dsn_strview dsn_human_text(struct dsn_arena *arena, const struct dsn_message *message);
 
-#define DSN_HUMAN_MAX (128 * 1024)
+#define DSN_HUMAN_MAX (64 * 1024)
 
 #endif

@@ -199,6 +199,7 @@ enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits 
                                const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                                const struct dsn_message *message, struct dsn_report *out) {
     struct dsn_draft draft = {.arena = arena, .limits = limits, .formats = formats, .scratch = scratch};
+    dsn_formats_scratch_reset(scratch);
     read_message(&draft, message);
     complete(&draft);
     *out = draft.report;
