@@ -169,6 +169,8 @@ class Case(unittest.TestCase):
         self.redis.start()
         self.addCleanup(self.redis.stop)
         self.maildir = Maildir(self.folder / "bounces")
+        self.knowledge = self.folder / "knowledge"
+        self.forget_rules()
         self.endpoint = f"ipc://{self.folder}/feed"
         self.conf = self.configure()
         self.daemons = []
@@ -180,13 +182,21 @@ class Case(unittest.TestCase):
                 daemon.process.kill()
                 daemon.process.wait()
 
+    def forget_rules(self):
+        """Puts empty files before the rules and formats that are built in: codes alone decide, whatever becomes of the
+        rules, and dsnd starts at once."""
+        for folder in ("rules", "formats"):
+            (self.knowledge / folder).mkdir(parents=True)
+            for file in (ROOT / "config" / folder).iterdir():
+                (self.knowledge / folder / file.name).write_text("# nothing\n")
+
     def configure(self, text="", redis_keys="", source_keys="", name="dsnd.conf"):
         conf = self.folder / name
         conf.write_text(
             f"[redis]\nserver = unix:{self.redis.path}   # a socket of our own\n{redis_keys}\n"
             f"[feed]\nbind = {self.endpoint}\nheartbeat = 50ms\nhwm = 1000000\n"
             f"[source bounces]\nkind = maildir\npath = {self.maildir.path}\n{source_keys}\n"
-            f"[knowledge]\ndir = {self.folder}/knowledge\n{text}\n")
+            f"[knowledge]\ndir = {self.knowledge}\n{text}\n")
         return conf
 
     def start(self, *options, conf=None, wait=True):

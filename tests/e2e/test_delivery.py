@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import unittest
 
-from harness import PREFIX, Case, bounce, wait_until
+from harness import DSND, PREFIX, ROOT, Case, bounce, wait_until
 
 
 class Delivery(Case):
@@ -124,8 +127,7 @@ class Delivery(Case):
         self.assertEqual((self.maildir.path / "cur" / "same.host:2,S").read_bytes(), b"precious")
 
     def test_reload_takes_new_rules_and_refuses_bad_ones(self):
-        rules = self.folder / "knowledge" / "rules"
-        rules.mkdir(parents=True)
+        rules = self.knowledge / "rules"
         daemon = self.start()
         (rules / "mine.rules").write_text("[mine]\nmatch = purple elephant\nreason = mailbox-full\n"
                                           "example = 550 5.1.1 purple elephant\n")
@@ -141,6 +143,28 @@ class Delivery(Case):
         self.wait_settled(2)
         self.assertEqual(json.loads(self.stream()[1][1]["event"])["rule"], "mine")
         self.assertEqual(daemon.end(), 0)
+
+
+CORPUS = ROOT.parent / "shared" / "corpus" / "messages"
+
+
+@unittest.skipUnless(CORPUS.is_dir(), "no corpus")
+class Corpus(Case):
+    def test_real_bounces_arrive_whole_with_everything_that_dsnd_knows(self):
+        shutil.rmtree(self.knowledge)
+        expected = set()
+        for file in sorted(CORPUS.iterdir()):
+            self.maildir.deliver(file.read_bytes(), name=file.name)
+        parsed = subprocess.run([DSND, "parse", str(CORPUS)], capture_output=True, text=True)
+        for line in parsed.stdout.splitlines():
+            event = json.loads(line)
+            if event["kind"] != "none":
+                expected.add(event["id"])
+        self.start()
+        self.wait_settled(len(list(CORPUS.iterdir())))
+        self.assert_counted_once(len(expected))
+        self.assertEqual({fields["id"] for _, fields in self.stream()}, expected)
+        self.assertEqual(self.maildir.names(".Failed"), [])
 
 
 class Maildirs(Case):
