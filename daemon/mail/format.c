@@ -29,6 +29,13 @@ struct dsn_formats_scratch {
     size_t border;           /* where a returned message begins in it */
 };
 
+/* Where the text about a recipient may stand. */
+struct place {
+    struct dsn_strview before; /* between the recipient before and this one */
+    struct dsn_strview own;    /* on his own line */
+    struct dsn_strview lines;  /* that and the lines that follow */
+};
+
 /* One attempt to read a message by one format. */
 struct reading {
     const struct dsn_format *format;
@@ -37,6 +44,10 @@ struct reading {
     struct dsn_strview report; /* where the report is told */
     struct dsn_strview rest;   /* what follows it: the returned message */
     bool delayed;              /* it says that delivery is still tried */
+    struct place *places;      /* by recipient */
+    size_t capacity;
+    size_t described; /* recipients whose places have been read */
+    struct dsn_prose_own own; /* whom a guess must not take for a recipient */
 };
 
 enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out) {
@@ -213,8 +224,24 @@ static void add_line(struct dsn_buffer *out, struct dsn_strview line) {
     dsn_buffer_add(out, line);
 }
 
-/* All texts that one expression finds, joined. `shared`: the text tells of several recipients; where some of what is found
- * names this one, that alone is his. */
+enum whose { NOBODYS, SOMEBODYS, OWN };
+
+/* Whether a text that tells of several recipients means this one. */
+static enum whose whose(struct reading *r, const struct dsn_recipient *recipient, struct dsn_strview text) {
+    if (recipient->final_recipient.n && dsn_sv_find_nocase(text, recipient->final_recipient, 0) != SIZE_MAX)
+        return OWN;
+    if (dsn_sv_find_char(text, '@', 0) == SIZE_MAX)
+        return SOMEBODYS;
+    for (size_t i = 0; i < r->draft->n && i < MAX_LISTED; i++) {
+        struct dsn_strview other = r->draft->recipients[i].final_recipient;
+        if (other.n && dsn_sv_find_nocase(text, other, 0) != SIZE_MAX)
+            return NOBODYS;
+    }
+    return SOMEBODYS;
+}
+
+/* All texts that one expression finds, joined. `shared`: the text tells of several recipients; what names this one is his
+ * alone, and what names another one never is. */
 static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *capture, struct dsn_recipient *recipient,
                                    struct dsn_strview text, bool shared) {
     struct dsn_buffer all, own;
@@ -225,10 +252,12 @@ static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *
     while (from <= text.n && all.n < r->draft->limits->max_field_bytes &&
            dsn_capture_find(capture, r->capture, text, from, &captured)) {
         struct dsn_strview found = captured.groups[DSN_GROUP_DIAGNOSTIC];
-        take_groups(r, recipient, &captured);
-        if (found.n)
+        enum whose meant = shared && found.n ? whose(r, recipient, found) : SOMEBODYS;
+        if (meant != NOBODYS)
+            take_groups(r, recipient, &captured);
+        if (found.n && meant != NOBODYS)
             add_line(&all, found);
-        if (found.n && shared && dsn_sv_find_nocase(found, recipient->final_recipient, 0) != SIZE_MAX)
+        if (found.n && meant == OWN)
             add_line(&own, found);
         from = captured.end > captured.begin ? captured.end : captured.end + 1;
         while (from < text.n && (text.p[from] & 0xC0) == 0x80)
@@ -245,13 +274,6 @@ static struct dsn_strview pick(struct reading *r, const struct dsn_captures *lis
         found = pick_one(r, list->items[i], recipient, text, shared);
     return found;
 }
-
-/* Where the text about a recipient may stand. */
-struct place {
-    struct dsn_strview before; /* between the recipient before and this one */
-    struct dsn_strview own;    /* on his own line */
-    struct dsn_strview lines;  /* that and the lines that follow */
-};
 
 /* Fills in what the report says about a recipient. */
 static void describe(struct reading *r, struct dsn_recipient *recipient, const struct place *place) {
@@ -283,27 +305,39 @@ static struct dsn_recipient *find_same(struct dsn_draft *draft, struct dsn_strvi
     return NULL;
 }
 
-/* Says of a recipient what `place` tells; of one that is known already only if nothing was known. `address` absent: the
- * report names nobody that mail could go to. */
+static bool says_nothing(const struct place *place) {
+    return !dsn_sv_trim(place->lines).n;
+}
+
+/* A recipient, or, of one who is known already, a better place. `address` absent: the report names nobody that mail could
+ * go to. */
 static void add_recipient(struct reading *r, struct dsn_strview address, const struct dsn_captured *captured,
                           const struct place *place) {
     struct dsn_recipient *recipient = find_same(r->draft, address);
-    if (recipient && recipient->diagnostic.n)
+    if (recipient) {
+        struct place *known = &r->places[recipient - r->draft->recipients];
+        *known = says_nothing(known) ? *place : *known;
         return;
-    if (!recipient && r->draft->n >= MAX_PROSE_RECIPIENTS) {
+    }
+    struct place *places = NULL;
+    if (r->draft->n < MAX_PROSE_RECIPIENTS)
+        places = dsn_arena_grow(r->draft->arena, r->places, r->draft->n, &r->capacity, sizeof *places);
+    recipient = places ? dsn_draft_add(r->draft) : NULL;
+    if (!recipient) {
         r->draft->report.truncated = true;
         return;
     }
-    if (!recipient)
-        recipient = dsn_draft_add(r->draft);
-    if (!recipient)
-        return;
-    if (address.n)
-        recipient->final_recipient = address;
+    r->places = places;
+    places[r->draft->n - 1] = *place;
+    recipient->final_recipient = address;
     recipient->verdict.kind = r->delayed ? DSN_KIND_DELAY : r->format->kind;
     if (captured)
         take_groups(r, recipient, captured);
-    describe(r, recipient, place);
+}
+
+static void describe_new(struct reading *r) {
+    for (; r->described < r->draft->n; r->described++)
+        describe(r, &r->draft->recipients[r->described], &r->places[r->described]);
 }
 
 /* The text of a recipient: what stands on his own line, and the lines that follow. */
@@ -338,6 +372,16 @@ static void open_block(struct reading *r, struct block *block, const struct dsn_
         block->address = address;
 }
 
+static bool find_recipient(struct reading *r, struct dsn_strview line, struct dsn_captured *captured) {
+    if (!find_any(&r->format->recipient, r->capture, line, captured))
+        return false;
+    struct dsn_strview found = captured->groups[DSN_GROUP_RECIPIENT];
+    if (!r->format->generic)
+        return found.n > 0;
+    struct dsn_strview address = dsn_address_read(r->draft->arena, found, false);
+    return dsn_address_usable(address) && dsn_prose_may_fail(&r->own, address);
+}
+
 static void read_lines(struct reading *r) {
     struct dsn_strview rest = r->report, line;
     struct block block = {0};
@@ -345,8 +389,7 @@ static void read_lines(struct reading *r) {
     const char *gap = r->report.p;
     while (r->format->recipient.n && dsn_sv_next_line(&rest, &line)) {
         struct dsn_strview capped = dsn_utf8_cut(line, MAX_LINE_BYTES);
-        if (find_any(&r->format->recipient, r->capture, capped, &captured) &&
-            captured.groups[DSN_GROUP_RECIPIENT].n) {
+        if (find_recipient(r, capped, &captured)) {
             close_block(r, &block);
             open_block(r, &block, &captured, dsn_sv_range(gap, line.p), rest.p);
             gap = rest.p;
@@ -415,7 +458,7 @@ static void find_elsewhere(struct reading *r) {
     }
     add_listed(r, listed, list_failed(r->draft, listed));
     if (!r->draft->n && r->format->anywhere)
-        add_listed(r, listed, dsn_prose_address(r->draft, r->report, &listed[0]));
+        add_listed(r, listed, dsn_prose_address(r->draft, &r->own, r->report, &listed[0]));
     if (!r->draft->n && r->format->from_original)
         add_listed(r, listed, list_addressees(r, listed));
 }
@@ -431,16 +474,24 @@ static void finish(struct reading *r) {
 }
 
 static bool read_by(struct reading *r, struct dsn_strview text, size_t border) {
-    if (r->format->kind == DSN_KIND_NONE)
+    if (r->format->kind == DSN_KIND_NONE) {
+        r->draft->report.format = dsn_sv_str(r->format->name);
         return true;
+    }
     if (!find_report(r, text, border))
         return false;
     read_returned(r);
+    if (r->format->generic || r->format->anywhere)
+        dsn_prose_own_read(r->draft, &r->own);
     if (!r->format->from_header)
         read_lines(r);
+    describe_new(r);
     name_unnamed(r);
-    if (!r->draft->n)
+    if (!r->draft->n) {
+        r->described = 0;
         find_elsewhere(r);
+        describe_new(r);
+    }
     finish(r);
     return r->draft->n > 0;
 }

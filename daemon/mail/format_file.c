@@ -11,7 +11,7 @@ static const char *const allowed[] = {
     "kind",       "class",     "generic",    "delay",   "temporary", "begin",    "end",
     "stop",       "recipient", "recipient.*", "diagnostic", "diagnostic.*", "common", "common.*",
     "from",       "subject",   "header",     "header.*", "body",     "body.*",   "not-body", "not-header",
-    "find",       "sample",    "about",      "end.*",   "before",   "before.*", NULL,
+    "find",       "sample",    "about",      "end.*",   "before",   "before.*", "like",    NULL,
 };
 
 struct loading {
@@ -157,6 +157,17 @@ static void read_flag(struct loading *l, const struct dsn_keyfile *kf, const cha
     g_free(value);
 }
 
+/* The section of the same file whose expressions hold where this one has none of its own; NULL: none. */
+static char *read_like(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
+    char *like = dsn_keyfile_get(kf, group, "like");
+    if (like && !dsn_keyfile_line(kf, like, NULL)) {
+        complain(l, kf, group, "like", "there is no such section in this file");
+        g_free(like);
+        return NULL;
+    }
+    return like;
+}
+
 static void read_format(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
     struct dsn_format format = {.name = g_strdup(group), .file = g_strdup(dsn_keyfile_name(kf))};
     const struct {
@@ -175,8 +186,17 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
     read_class(l, kf, group, &format);
     read_find(l, kf, group, &format);
     read_flag(l, kf, group, "generic", &format.generic);
-    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+    char *like = read_like(l, kf, group);
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         add_captures(l, kf, group, lists[i].name, lists[i].list);
+        if (like && !lists[i].list->n)
+            add_captures(l, kf, like, lists[i].name, lists[i].list);
+    }
+    if (like && !format.cls)
+        read_class(l, kf, like, &format);
+    if (like)
+        read_find(l, kf, like, &format);
+    g_free(like);
     add_conditions(l, kf, group, &format);
     if (!format.n_conditions)
         complain(l, kf, group, group, "nothing says how it is recognised; expected from, subject, header or body");

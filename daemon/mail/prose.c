@@ -7,7 +7,7 @@
 #include <glib.h>
 #include <stdint.h>
 
-enum { MAX_OWN = 16, MAX_LOOKED_AT = 200 };
+enum { MAX_LOOKED_AT = 200 };
 
 /* Headers whose addresses are those of the report itself. */
 static const char *const own_headers[] = {
@@ -19,22 +19,18 @@ static const char *const helpers[] = {
     "postmaster", "mailer-daemon", "hostmaster", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin",
 };
 
-struct own {
-    struct dsn_strview addresses[MAX_OWN];
-    size_t n;
-};
-
-static void list_own(struct dsn_draft *draft, struct own *own) {
-    for (size_t i = 0; i < G_N_ELEMENTS(own_headers) && own->n < MAX_OWN; i++) {
+void dsn_prose_own_read(struct dsn_draft *draft, struct dsn_prose_own *out) {
+    out->n = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(own_headers) && out->n < DSN_PROSE_MAX_OWN; i++) {
         struct dsn_strview header =
             dsn_header_get(draft->message->headers, draft->message->n_headers, own_headers[i]);
-        size_t room = MAX_OWN - own->n;
-        size_t found = header.n ? dsn_addresses_of(draft->arena, header, own->addresses + own->n, room) : 0;
-        own->n += found < room ? found : room;
+        size_t room = DSN_PROSE_MAX_OWN - out->n;
+        size_t found = header.n ? dsn_addresses_of(draft->arena, header, out->addresses + out->n, room) : 0;
+        out->n += found < room ? found : room;
     }
 }
 
-static bool is_own(const struct own *own, struct dsn_strview address) {
+static bool is_own(const struct dsn_prose_own *own, struct dsn_strview address) {
     for (size_t i = 0; i < own->n; i++) {
         if (dsn_sv_eq_nocase(own->addresses[i], address))
             return true;
@@ -50,6 +46,10 @@ static bool is_helper(struct dsn_strview address) {
             return true;
     }
     return false;
+}
+
+bool dsn_prose_may_fail(const struct dsn_prose_own *own, struct dsn_strview address) {
+    return !is_own(own, address) && !is_helper(address);
 }
 
 static bool is_address_char(char c) {
@@ -72,13 +72,12 @@ static struct dsn_strview address_at(struct dsn_arena *arena, struct dsn_strview
     return dotted && dsn_address_usable(address) ? address : DSN_NONE;
 }
 
-size_t dsn_prose_address(struct dsn_draft *draft, struct dsn_strview text, struct dsn_strview *out) {
-    struct own own = {0};
-    list_own(draft, &own);
+size_t dsn_prose_address(struct dsn_draft *draft, const struct dsn_prose_own *own, struct dsn_strview text,
+                         struct dsn_strview *out) {
     size_t at = dsn_sv_find_char(text, '@', 0);
     for (unsigned i = 0; at != SIZE_MAX && i < MAX_LOOKED_AT; i++) {
         struct dsn_strview address = address_at(draft->arena, text, at);
-        if (address.n && !is_own(&own, address) && !is_helper(address)) {
+        if (address.n && dsn_prose_may_fail(own, address)) {
             *out = address;
             return 1;
         }

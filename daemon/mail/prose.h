@@ -4,8 +4,21 @@
 
 #include "report.h"
 
-/* The first address in `text` that can be the one that failed: one whose neighbourhood is a report's, and that is not the
- * report's own sender or addressee, nor a postmaster. Returns 1, or 0 where there is none. */
-size_t dsn_prose_address(struct dsn_draft *draft, struct dsn_strview text, struct dsn_strview *out);
+enum { DSN_PROSE_MAX_OWN = 16 };
+
+/* The addresses of the report itself: its sender and its addressee. */
+struct dsn_prose_own {
+    struct dsn_strview addresses[DSN_PROSE_MAX_OWN];
+    size_t n;
+};
+
+void dsn_prose_own_read(struct dsn_draft *draft, struct dsn_prose_own *out);
+
+/* Whether an address can be the one that failed: it is not the report's own, nor a postmaster's. */
+bool dsn_prose_may_fail(const struct dsn_prose_own *own, struct dsn_strview address);
+
+/* The first address in `text` that can be the one that failed. Returns 1, or 0 where there is none. */
+size_t dsn_prose_address(struct dsn_draft *draft, const struct dsn_prose_own *own, struct dsn_strview text,
+                         struct dsn_strview *out);
 
 #endif
