@@ -6,11 +6,14 @@ reaches."""
 import itertools
 import os
 import pathlib
+import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -236,3 +239,41 @@ class Case(unittest.TestCase):
     def wait_settled(self, n):
         wait_until(lambda: len(self.maildir.names("cur")) >= n, f"{n} messages in cur/")
         self.assertEqual(self.maildir.names("new"), [])
+
+
+class LosingProxy:
+    """Stands before Redis and loses replies: passes on `commits` scripts' requests, then closes the connection instead of
+    passing on what Redis answered. What was sent is committed, and nobody is told."""
+
+    def __init__(self, path, server_path, losses):
+        self.path, self.server_path, self.losses = path, server_path, losses
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.server_path)
+            self.serve(client, server)
+
+    def serve(self, client, server):
+        lose = False
+        while True:
+            for ready in select.select([client, server], [], [])[0]:
+                data = ready.recv(1 << 20)
+                lose = lose or (ready is client and self.losses > 0 and b"EVALSHA" in data)
+                if not data or (ready is server and lose):
+                    self.losses -= lose
+                    client.close()
+                    server.close()
+                    return
+                (server if ready is client else client).sendall(data)
+
+    def close(self):
+        self.listener.close()

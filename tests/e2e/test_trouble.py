@@ -4,7 +4,7 @@ import random
 import signal
 import time
 
-from harness import PREFIX, Case, bounce, wait_until
+from harness import PREFIX, Case, LosingProxy, bounce, wait_until
 
 
 class Trouble(Case):
@@ -79,6 +79,25 @@ class Trouble(Case):
         self.assert_counted_once(total)
         self.assertEqual(len(subscriber.receive()), total)
         self.assertEqual([event[2] for event in subscriber.events], list(range(1, total + 1)))
+
+    def test_a_commit_whose_reply_is_lost_is_counted_once_and_still_published(self):
+        path = str(self.folder / "proxy.sock")
+        proxy = LosingProxy(path, self.redis.path, losses=4)
+        self.addCleanup(proxy.close)
+        self.conf.write_text(self.conf.read_text().replace(self.redis.path, path))
+        subscriber = self.subscribe()
+        daemon = self.start()
+        subscriber.wait_subscribed()
+        for n in range(200):
+            self.maildir.deliver(bounce(n))
+            self.maildir.deliver(bounce(n))  # a copy in the same batch is a duplicate, not our own lost commit
+        self.wait_settled(400)
+        wait_until(lambda: len(subscriber.receive()) >= 200, "all on the feed")
+        self.assertEqual(daemon.end(), 0)
+        self.assertEqual(proxy.losses, 0)
+        self.assert_counted_once(200)
+        self.assertEqual([event[2] for event in subscriber.receive()], list(range(1, 201)))
+        self.assertEqual(len({event[3] for event in subscriber.events}), 200)
 
     def test_the_script_is_loaded_again_when_redis_forgot_it(self):
         self.start()
