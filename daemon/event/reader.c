@@ -81,7 +81,22 @@ void dsn_reader_free(struct dsn_reader *reader) {
     g_free(reader);
 }
 
-enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message, const struct dsn_report **out) {
+/* A mail service's notification may come as bare JSON (from SQS, say): it stands for a mail of one part. */
+static enum dsn_error read_parts(struct dsn_reader *reader, struct dsn_message *out) {
+    struct dsn_strview text = dsn_sv_trim(reader->bytes);
+    if (!text.n || text.p[0] != '{')
+        return dsn_message_read(reader->arena, &reader->limits, reader->bytes, out);
+    struct dsn_part *part = dsn_arena_alloc(reader->arena, sizeof *part);
+    if (!part)
+        return DSN_ERR_MEMORY;
+    *part = (struct dsn_part){.role = DSN_PART_TEXT, .type = DSN_LIT("application/json")};
+    part->text = dsn_utf8_repair(reader->arena, text);
+    *out = (struct dsn_message){.type = part->type, .parts = part, .n_parts = 1};
+    return DSN_OK;
+}
+
+enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message,
+                               const struct dsn_report **out) {
     dsn_arena_reset(reader->arena);
     reader->report = (struct dsn_report){0};
     if (message.n > reader->limits.max_bytes)
@@ -90,7 +105,7 @@ enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview mes
     if (!reader->bytes.p)
         return DSN_ERR_MEMORY;
     struct dsn_message parts;
-    enum dsn_error error = dsn_message_read(reader->arena, &reader->limits, reader->bytes, &parts);
+    enum dsn_error error = read_parts(reader, &parts);
     if (!error)
         error = dsn_report_read(reader->arena, &reader->limits, dsn_knowledge_formats(reader->knowledge),
                                 reader->formats_scratch, &parts, &reader->report);
@@ -109,7 +124,8 @@ enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview
     dsn_arena_reset(reader->arena);
     reader->report = (struct dsn_report){.arrival_date = DSN_NO_TIME};
     struct dsn_recipient *recipient = dsn_arena_alloc(reader->arena, sizeof *recipient);
-    struct dsn_strview text = dsn_utf8_repair(reader->arena, dsn_utf8_cut(diagnostic, reader->limits.max_field_bytes));
+    struct dsn_strview text =
+        dsn_utf8_repair(reader->arena, dsn_utf8_cut(diagnostic, reader->limits.max_field_bytes));
     if (!recipient || !text.p)
         return DSN_ERR_MEMORY;
     *recipient = (struct dsn_recipient){.last_attempt_date = DSN_NO_TIME, .will_retry_until = DSN_NO_TIME};

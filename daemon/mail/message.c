@@ -1,4 +1,5 @@
-/* message: the MIME structure of a mail. Knows GMime, and is the only module that does; knows nothing of reports. */
+/* message: the MIME structure of a mail. Knows GMime, and is the only module that does; knows nothing of
+ * reports. */
 #include "message.h"
 #include "address.h"
 #include "base/sv.h"
@@ -113,14 +114,16 @@ static struct dsn_strview decoded_bytes(struct walk *w, GMimePart *part) {
     GMimeStream *mem = g_mime_stream_mem_new();
     g_mime_data_wrapper_write_to_stream(content, mem);
     GByteArray *bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(mem));
-    struct dsn_strview copy = dsn_arena_copy(w->arena, dsn_sv(bytes->len ? (char *)bytes->data : "", bytes->len));
+    struct dsn_strview copy =
+        dsn_arena_copy(w->arena, dsn_sv(bytes->len ? (char *)bytes->data : "", bytes->len));
     g_object_unref(mem);
     return copy;
 }
 
 /* ISO-2022-JP is 7-bit, so that it passes for ASCII: its escapes tell. */
 static bool holds_escapes(struct dsn_strview bytes) {
-    for (size_t i = dsn_sv_find_char(bytes, '\033', 0); i != SIZE_MAX; i = dsn_sv_find_char(bytes, '\033', i + 1)) {
+    for (size_t i = dsn_sv_find_char(bytes, '\033', 0); i != SIZE_MAX;
+         i = dsn_sv_find_char(bytes, '\033', i + 1)) {
         if (i + 1 < bytes.n && (bytes.p[i + 1] == '$' || bytes.p[i + 1] == '('))
             return true;
     }
@@ -158,7 +161,8 @@ static struct dsn_strview to_utf8(struct walk *w, struct dsn_strview bytes, cons
         text = convert(w, bytes, "iso-2022-jp");
     if (!text.p && dsn_utf8_valid(bytes) && !(declared && g_ascii_strcasecmp(declared, "utf-7") == 0))
         return bytes;
-    if (!text.p && declared && g_ascii_strcasecmp(declared, "utf-8") && g_ascii_strcasecmp(declared, "us-ascii"))
+    if (!text.p && declared && g_ascii_strcasecmp(declared, "utf-8") &&
+        g_ascii_strcasecmp(declared, "us-ascii"))
         text = convert(w, bytes, declared);
     if (!text.p && !(declared && g_ascii_strcasecmp(declared, "utf-8") == 0))
         text = convert(w, bytes, "windows-1252");
@@ -170,8 +174,8 @@ static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct
         w->out->truncated = true;
         return NULL;
     }
-    struct dsn_part *parts = dsn_arena_grow(w->arena, (void *)(guintptr)w->out->parts, w->out->n_parts, &w->capacity,
-                                            sizeof *parts);
+    struct dsn_part *parts = dsn_arena_grow(w->arena, (void *)(guintptr)w->out->parts, w->out->n_parts,
+                                            &w->capacity, sizeof *parts);
     if (!parts) {
         w->failed = true;
         return NULL;
@@ -251,9 +255,8 @@ static void fill_inner(struct walk *w, GMimeObject *object, size_t *index) {
     if (!object || *index >= w->out->n_parts)
         return;
     struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[(*index)++];
-    GMimeMessage *message = GMIME_IS_MESSAGE_PART(object)
-                                ? g_mime_message_part_get_message(GMIME_MESSAGE_PART(object))
-                                : NULL;
+    GMimeMessage *message =
+        GMIME_IS_MESSAGE_PART(object) ? g_mime_message_part_get_message(GMIME_MESSAGE_PART(object)) : NULL;
     part->inner = message ? dsn_arena_alloc(w->arena, sizeof *part->inner) : NULL;
     if (!part->inner)
         return;
@@ -308,8 +311,16 @@ static bool has_header(struct dsn_strview bytes) {
     return false;
 }
 
-enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits, struct dsn_strview bytes,
-                                struct dsn_message *out) {
+static bool is_cut_off(struct dsn_strview bytes) {
+    size_t begin = bytes.n;
+    while (begin && bytes.p[begin - 1] != '\n')
+        begin--;
+    struct dsn_strview last = dsn_sv_trim(dsn_sv_from(bytes, begin));
+    return last.n && !(dsn_sv_starts_nocase(last, DSN_LIT("--")) && dsn_sv_ends_nocase(last, DSN_LIT("--")));
+}
+
+enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits,
+                                struct dsn_strview bytes, struct dsn_message *out) {
     if (bytes.n > limits->max_bytes)
         bytes.n = limits->max_bytes;
     if (!has_header(bytes))
@@ -321,7 +332,7 @@ enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits
     GMimeMessage *message = parse(&array);
     if (!message)
         return DSN_ERR_INVALID;
-    struct dsn_message read = {0};
+    struct dsn_message read = {.cut_off = is_cut_off(bytes)};
     struct walk w = {.arena = arena, .limits = limits, .out = &read};
     fill(&w, message);
     g_object_unref(message);

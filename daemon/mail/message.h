@@ -34,6 +34,7 @@ struct dsn_message {
     const struct dsn_part *parts; /* leaves and originals, in order */
     size_t n_parts;
     bool truncated; /* a limit was reached */
+    bool cut_off;   /* its last line is not finished, and is no closing boundary */
 };
 
 /* Cuts an mbox "From " line and makes every line end LF, so that the same message has the same bytes however it was

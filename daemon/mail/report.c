@@ -1,5 +1,5 @@
-/* report: asks the readers of the single formats in turn and completes what they found. Knows which readers there are
- * and what the fields mean together; knows no GMime, no rules. */
+/* report: asks the readers of the single formats in turn and completes what they found. Knows which readers
+ * there are and what the fields mean together; knows no GMime, no rules. */
 #include "report.h"
 #include "address.h"
 #include "answer.h"
@@ -40,8 +40,8 @@ static bool read_delivery_status(struct dsn_draft *draft) {
     return found && draft->n > 0;
 }
 
-/* In this order: what says most surely what it is comes first. A reader returns whether the message is its own; one that
- * knows the message as no report at all leaves the draft without recipients. */
+/* In this order: what says most surely what it is comes first. A reader returns whether the message is its
+ * own; one that knows the message as no report at all leaves the draft without recipients. */
 static bool (*const readers[])(struct dsn_draft *) = {
     dsn_arf_read,
     dsn_notification_read,
@@ -70,8 +70,9 @@ static bool is_general(struct dsn_status status) {
     return status.cls && status.subject <= 0 && status.detail <= 0;
 }
 
-/* The server's own words come before the reporting MTA's Status, which may be a summary ("4.4.7" over "450 4.7.1");
- * otherwise the diagnostic text fills in what the field lacks. Where only the class is known, that is all that is said. */
+/* The server's own words come before the reporting MTA's Status, which may be a summary ("4.4.7" over
+ * "450 4.7.1"); otherwise the diagnostic text fills in what the field lacks. Where only the class is known,
+ * that is all that is said. */
 static void complete_codes(struct dsn_recipient *recipient) {
     struct dsn_answer answer = dsn_answer_read(recipient->diagnostic);
     if (!recipient->smtp_code)
@@ -127,7 +128,8 @@ static void complete(struct dsn_draft *draft) {
     const struct dsn_message *message = draft->message;
     for (size_t i = 0; i < message->n_parts && !draft->report.original.headers; i++) {
         if (message->parts[i].role == DSN_PART_ORIGINAL)
-            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers, &draft->report.original);
+            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers,
+                              &draft->report.original);
     }
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
@@ -151,7 +153,8 @@ static void reset(struct dsn_draft *draft, const struct dsn_message *message) {
 
 enum { MAX_FORWARDS = 3 }; /* how deep a report may be wrapped */
 
-static bool read_format(struct dsn_draft *draft, const struct dsn_message *message, enum dsn_format_rank rank) {
+static bool read_format(struct dsn_draft *draft, const struct dsn_message *message,
+                        enum dsn_format_rank rank) {
     reset(draft, message);
     return dsn_format_read(draft->formats, draft->scratch, draft, rank);
 }
@@ -185,8 +188,8 @@ static bool read_forwarded(struct dsn_draft *draft, const struct dsn_message *me
     return inner && read(draft, inner) && draft->n;
 }
 
-/* Reads `message`, or the first message forwarded in it that is a report. What is sure comes before what is guessed, so
- * that a returned message is not taken for a forwarded report. */
+/* Reads `message`, or the first message forwarded in it that is a report. What is sure comes before what is
+ * guessed, so that a returned message is not taken for a forwarded report. */
 static void read_message(struct dsn_draft *draft, const struct dsn_message *message) {
     if (read_report(draft, message) || read_format(draft, message, DSN_FORMAT_OTHER) ||
         read_forwarded(draft, message, read_report, 0) || read_format(draft, message, DSN_FORMAT_GUESS) ||
@@ -202,6 +205,7 @@ enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits 
     dsn_formats_scratch_reset(scratch);
     read_message(&draft, message);
     complete(&draft);
+    draft.report.incomplete = message->cut_off;
     *out = draft.report;
     return DSN_OK;
 }

@@ -1,5 +1,5 @@
-/* classify: from what a report says of a recipient to the verdict. Knows how rule, code and class outweigh each other;
- * what they mean stands in the catalogue and in the rules. */
+/* classify: from what a report says of a recipient to the verdict. Knows how rule, code and class outweigh
+ * each other; what they mean stands in the catalogue and in the rules. */
 #include "classify.h"
 #include "base/sv.h"
 
@@ -34,12 +34,14 @@ static void decide(const struct dsn_classifier *c, const struct dsn_reasoning *r
         bool exact = rule->provider || rule->codes || rule->statuses;
         verdict->reason = rule->reason;
         verdict->rule = rule->id;
-        verdict->confidence = rule->vague ? DSN_LOW : exact || (code && code->reason == rule->reason) ? DSN_HIGH
-                                                                                                    : DSN_MEDIUM;
+        verdict->confidence = rule->vague                                       ? DSN_LOW
+                              : exact || (code && code->reason == rule->reason) ? DSN_HIGH
+                                                                                : DSN_MEDIUM;
     } else if (code) {
         verdict->reason = code->reason;
-        verdict->confidence = specific ? (code == reasoning->status_code && !reasoning->status_exact ? DSN_LOW : DSN_MEDIUM)
-                                       : DSN_LOW;
+        verdict->confidence =
+            specific ? (code == reasoning->status_code && !reasoning->status_exact ? DSN_LOW : DSN_MEDIUM)
+                     : DSN_LOW;
     } else {
         verdict->reason = dsn_catalogue_reason(c->catalogue, "unknown");
         verdict->confidence = DSN_LOW;
@@ -55,7 +57,8 @@ static enum dsn_type type_of(const struct dsn_verdict *verdict, const struct dsn
     return DSN_TYPE_HARD;
 }
 
-/* Nobody is suppressed for a soft bounce, nor on a weak ground. A delay is no evidence: the bounce is still to come. */
+/* Nobody is suppressed for a soft bounce, nor on a weak ground. A delay is no evidence: the bounce is still
+ * to come. */
 static enum dsn_action action_of(const struct dsn_verdict *verdict) {
     enum dsn_action action = verdict->reason->action;
     if (verdict->kind == DSN_KIND_DELAY)
@@ -105,4 +108,6 @@ void dsn_classify(const struct dsn_classifier *classifier, const struct dsn_repo
         classify_bounce(classifier, report, recipient, reasoning);
     else
         classify_other(classifier, &recipient->verdict);
+    if (report->incomplete && recipient->verdict.action == DSN_ACTION_SUPPRESS)
+        recipient->verdict.action = DSN_ACTION_COUNT; /* the rest may say otherwise, or name somebody else */
 }

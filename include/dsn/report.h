@@ -66,6 +66,7 @@ struct dsn_report {
     const struct dsn_recipient *recipients; /* none: the message is no report */
     size_t n_recipients;
     bool truncated; /* a limit was reached: there may be more recipients than these */
+    bool incomplete; /* the message was cut off in the middle of a line: nobody is suppressed on its word */
     bool guessed;   /* read from prose that no format describes: the verdicts are less sure */
 };
 

@@ -99,6 +99,20 @@ class Trouble(Case):
         self.assertEqual([event[2] for event in subscriber.receive()], list(range(1, 201)))
         self.assertEqual(len({event[3] for event in subscriber.events}), 200)
 
+    def test_a_redis_that_hangs_is_away_and_what_it_did_meanwhile_counts_once(self):
+        conf = self.configure(redis_keys="timeout = 200ms")
+        daemon = self.start(conf=conf)
+        self.maildir.deliver(bounce(0))
+        self.wait_settled(1)
+        self.redis.process.send_signal(signal.SIGSTOP)
+        for n in range(1, 50):
+            self.maildir.deliver(bounce(n))
+        self.assertIn("no answer in time", daemon.wait_event("redis-away")[0])
+        self.redis.process.send_signal(signal.SIGCONT)
+        self.wait_settled(50)
+        self.assertEqual(daemon.end(), 0)
+        self.assert_counted_once(50)
+
     def test_the_script_is_loaded_again_when_redis_forgot_it(self):
         self.start()
         self.maildir.deliver(bounce(1))
