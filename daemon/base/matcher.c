@@ -1,9 +1,12 @@
 /* matcher: many regular expressions in one pass. Knows Hyperscan, and is the only module that does. */
 #include "matcher.h"
+#include "prebuilt.h"
 
 #include <glib.h>
 #include <hs/hs.h>
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct dsn_matcher {
     hs_database_t *database; /* NULL where there are no patterns */
@@ -34,8 +37,10 @@ static enum dsn_error compile(const char *const *patterns, size_t n, hs_database
         ids[i] = (unsigned)i;
     }
     hs_compile_error_t *error = NULL;
-    hs_error_t status =
-        hs_compile_multi(patterns, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, database, &error);
+    /* What the build compiles has to run on machines that it does not know. */
+    const hs_platform_info_t any = {.tune = HS_TUNE_FAMILY_GENERIC};
+    hs_error_t status = hs_compile_multi(patterns, flags, ids, (unsigned)n, HS_MODE_BLOCK,
+                                         dsn_prebuilt_wanted() ? &any : NULL, database, &error);
     if (status != HS_SUCCESS && bad)
         *bad = error && error->expression >= 0 ? (size_t)error->expression : n;
     if (status != HS_SUCCESS && why)
@@ -46,10 +51,45 @@ static enum dsn_error compile(const char *const *patterns, size_t n, hs_database
     return status == HS_SUCCESS ? DSN_OK : status == HS_NOMEM ? DSN_ERR_MEMORY : DSN_ERR_SYNTAX;
 }
 
+static void make_key(const char *const *patterns, size_t n, unsigned char key[DSN_PREBUILT_KEY]) {
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, DSN_PREBUILT_KEY);
+    crypto_generichash_update(&state, (const unsigned char *)hs_version(), strlen(hs_version()) + 1);
+    for (size_t i = 0; i < n; i++) {
+        unsigned flags = flags_for(patterns[i]);
+        crypto_generichash_update(&state, (const unsigned char *)&flags, sizeof flags);
+        crypto_generichash_update(&state, (const unsigned char *)patterns[i], strlen(patterns[i]) + 1);
+    }
+    crypto_generichash_final(&state, key, DSN_PREBUILT_KEY);
+}
+
+static void tell_compiled(const unsigned char key[DSN_PREBUILT_KEY], const hs_database_t *database) {
+    char *bytes = NULL;
+    size_t n = 0;
+    if (hs_serialize_database(database, &bytes, &n) == HS_SUCCESS)
+        dsn_prebuilt_add(key, (struct dsn_strview){bytes, n});
+    free(bytes);
+}
+
+/* The database that the build made of these patterns, where there is one that this Hyperscan takes; else a
+ * new one. */
+static enum dsn_error find_or_compile(const char *const *patterns, size_t n, hs_database_t **database,
+                                      size_t *bad, char **why) {
+    unsigned char key[DSN_PREBUILT_KEY];
+    make_key(patterns, n, key);
+    struct dsn_strview built = dsn_prebuilt_find(key);
+    if (built.p && hs_deserialize_database(built.p, built.n, database) == HS_SUCCESS)
+        return DSN_OK;
+    enum dsn_error error = compile(patterns, n, database, bad, why);
+    if (!error && dsn_prebuilt_wanted())
+        tell_compiled(key, *database);
+    return error;
+}
+
 enum dsn_error dsn_matcher_new(const char *const *patterns, size_t n, struct dsn_matcher **out, size_t *bad,
                                char **why) {
     hs_database_t *database = NULL;
-    enum dsn_error error = n ? compile(patterns, n, &database, bad, why) : DSN_OK;
+    enum dsn_error error = n ? find_or_compile(patterns, n, &database, bad, why) : DSN_OK;
     if (error)
         return error;
     struct dsn_matcher *matcher = g_try_new0(struct dsn_matcher, 1);
@@ -71,7 +111,8 @@ void dsn_matcher_free(struct dsn_matcher *matcher) {
 
 enum dsn_error dsn_matcher_scratch_new(const struct dsn_matcher *matcher, struct dsn_matcher_scratch **out) {
     struct dsn_matcher_scratch *scratch = g_try_new0(struct dsn_matcher_scratch, 1);
-    if (!scratch || (matcher->database && hs_alloc_scratch(matcher->database, &scratch->scratch) != HS_SUCCESS)) {
+    if (!scratch ||
+        (matcher->database && hs_alloc_scratch(matcher->database, &scratch->scratch) != HS_SUCCESS)) {
         g_free(scratch);
         return DSN_ERR_MEMORY;
     }
@@ -91,7 +132,8 @@ struct relay {
     void *data;
 };
 
-static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                    void *context) {
     (void)from, (void)to, (void)flags;
     const struct relay *relay = context;
     relay->hit(id, relay->data);
@@ -99,10 +141,12 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 }
 
 enum dsn_error dsn_matcher_scan(const struct dsn_matcher *matcher, struct dsn_matcher_scratch *scratch,
-                                struct dsn_strview text, void (*hit)(size_t pattern, void *data), void *data) {
+                                struct dsn_strview text, void (*hit)(size_t pattern, void *data),
+                                void *data) {
     if (!matcher->database || !text.n)
         return DSN_OK;
     struct relay relay = {hit, data};
-    hs_error_t status = hs_scan(matcher->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay);
+    hs_error_t status =
+        hs_scan(matcher->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay);
     return status == HS_SUCCESS ? DSN_OK : DSN_ERR_INVALID;
 }

@@ -1,0 +1,81 @@
+/* prebuild: the program that the build runs to compile the patterns of the built-in knowledge: prebuild
+ * OUT.c. It stands in for prebuilt.c, and writes down whatever has to be compiled. */
+#include "dsn/reader.h"
+#include "prebuilt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BYTES_A_LINE = 32 };
+
+static FILE *out; /* a program of its own, for the length of a build step */
+static size_t count;
+static unsigned char keys[16][DSN_PREBUILT_KEY];
+
+struct dsn_strview dsn_prebuilt_find(const unsigned char key[DSN_PREBUILT_KEY]) {
+    (void)key;
+    return DSN_NONE;
+}
+
+bool dsn_prebuilt_wanted(void) {
+    return true;
+}
+
+static void write_bytes(const unsigned char *p, size_t n) {
+    for (size_t i = 0; i < n; i += BYTES_A_LINE) {
+        fputs("\n    \"", out);
+        for (size_t j = i; j < n && j < i + BYTES_A_LINE; j++)
+            fprintf(out, "\\%03o", p[j]);
+        fputc('"', out);
+    }
+}
+
+void dsn_prebuilt_add(const unsigned char key[DSN_PREBUILT_KEY], struct dsn_strview bytes) {
+    if (count >= sizeof keys / sizeof keys[0]) {
+        fputs("prebuild: more databases than expected\n", stderr);
+        exit(EXIT_FAILURE);
+    }
+    for (size_t i = 0; i < DSN_PREBUILT_KEY; i++)
+        keys[count][i] = key[i];
+    fprintf(out, "static const char database_%zu[] =", count);
+    write_bytes((const unsigned char *)bytes.p, bytes.n);
+    fputs(";\n", out);
+    count++;
+}
+
+static void write_table(void) {
+    fputs("const struct dsn_prebuilt dsn_prebuilt_table[] = {\n", out);
+    for (size_t i = 0; i < count; i++) {
+        fputs("    {{", out);
+        for (size_t j = 0; j < DSN_PREBUILT_KEY; j++)
+            fprintf(out, "%u,", keys[i][j]);
+        fprintf(out, "}, {database_%zu, sizeof database_%zu - 1}},\n", i, i);
+    }
+    fprintf(out, "};\nconst size_t dsn_prebuilt_count = %zu;\n", count);
+}
+
+static void print_problems(void) {
+    struct dsn_problems *problems = dsn_problems_new();
+    struct dsn_knowledge *none = NULL;
+    dsn_knowledge_new(NULL, 0, problems, &none);
+    for (size_t i = 0; i < dsn_problems_count(problems); i++)
+        fprintf(stderr, "config/%s\n", dsn_problems_get(problems, i));
+    dsn_problems_free(problems);
+}
+
+int main(int argc, char **argv) {
+    struct dsn_knowledge *knowledge = NULL;
+    out = argc == 2 ? fopen(argv[1], "w") : NULL;
+    if (!out) {
+        fputs("usage: prebuild OUT.c\n", stderr);
+        return EXIT_FAILURE;
+    }
+    fputs("/* made by base/prebuild.c */\n#include \"base/prebuilt.h\"\n\n", out);
+    if (dsn_knowledge_new_builtin(&knowledge) != DSN_OK) {
+        print_problems();
+        return EXIT_FAILURE;
+    }
+    dsn_knowledge_unref(knowledge);
+    write_table();
+    return fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
