@@ -243,7 +243,7 @@ START_TEST(event_is_json_of_one_line_with_nothing_unescaped) {
     ck_assert_ptr_nonnull(root);
     ck_assert_str_eq(json_string(root, "recipient", NULL), "user@example.com");
     ck_assert_str_eq(json_string(root, "recipient_from", NULL), "header");
-    ck_assert_str_eq(json_string(root, "diagnostic", NULL), "550 5.1.1 \"quoted\" \\ \x01 \xEF\xBF\xBD end");
+    ck_assert_str_eq(json_string(root, "diagnostic", NULL), "550 5.1.1 \"quoted\" \\ \x01 \xC3\xBF end");
     ck_assert_str_eq(json_string(root, "observed_at", NULL), "2026-11-24T09:00:00.123Z");
     ck_assert_str_eq(json_string(root, "source", "name"), "new/1\"\n2");
     const char *campaign[] = {"message", "headers", "X-Campaign", NULL};
