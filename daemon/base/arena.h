@@ -1,5 +1,5 @@
-/* arena: memory of one message, given back all at once. Whatever is read out of a message lives in the reader's arena
- * until the next message. Its blocks are kept for the next one, up to a limit. */
+/* arena: memory of one message, given back all at once. Whatever is read out of a message lives in the
+ * reader's arena until the next message. Its blocks are kept for the next one, up to a limit. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -35,7 +35,8 @@ void dsn_buffer_add(struct dsn_buffer *b, struct dsn_strview s);
 void dsn_buffer_add_char(struct dsn_buffer *b, char c);
 struct dsn_strview dsn_buffer_view(const struct dsn_buffer *b);
 
-/* An array in an arena that doubles as it grows: returns the (possibly moved) array with room for one more, or NULL. */
+/* An array in an arena that doubles as it grows: returns the (possibly moved) array with room for one more,
+ * or NULL. */
 void *dsn_arena_grow(struct dsn_arena *arena, void *items, size_t n, size_t *capacity, size_t item_size);
 
 #endif

@@ -39,8 +39,8 @@ static void cut_comment(char *line) {
     }
 }
 
-/* Looks at one line before GKeyFile does: notes where it is, and refuses what GKeyFile would merge or blame without
- * a line number. */
+/* Looks at one line before GKeyFile does: notes where it is, and refuses what GKeyFile would merge or blame
+ * without a line number. */
 static bool scan_line(struct dsn_keyfile *kf, char *line, unsigned number, char **group,
                       struct dsn_problems *problems) {
     if (*line == '\0' || *line == '#')
@@ -48,7 +48,8 @@ static bool scan_line(struct dsn_keyfile *kf, char *line, unsigned number, char 
     if (*line == '[') {
         char *end = strrchr(line, ']');
         if (!end || end == line + 1 || end[1] != '\0') {
-            dsn_problems_add(problems, kf->name, number, "found \"%s\"; expected a section such as [name]", line);
+            dsn_problems_add(problems, kf->name, number, "found \"%s\"; expected a section such as [name]",
+                             line);
             return false;
         }
         g_free(*group);
@@ -67,12 +68,14 @@ static bool scan_line(struct dsn_keyfile *kf, char *line, unsigned number, char 
     return good;
 }
 
-static bool scan(struct dsn_keyfile *kf, char **lines, bool trailing_comments, struct dsn_problems *problems) {
+static bool scan(struct dsn_keyfile *kf, char **lines, bool trailing_comments,
+                 struct dsn_problems *problems) {
     bool good = true;
     char *group = NULL;
     for (unsigned i = 0; lines[i]; i++) {
         if (!g_utf8_validate(lines[i], -1, NULL)) {
-            dsn_problems_add(problems, kf->name, i + 1, "found bytes that are not UTF-8; save the file as UTF-8");
+            dsn_problems_add(problems, kf->name, i + 1,
+                             "found bytes that are not UTF-8; save the file as UTF-8");
             good = false;
             continue;
         }

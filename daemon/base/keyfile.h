@@ -1,5 +1,6 @@
-/* keyfile: a GKeyFile that remembers its lines, so that a mistake can be named by file and line, and that refuses what
- * GKeyFile would silently merge: a group or a key that stands twice. Works on a text, does no I/O. */
+/* keyfile: a GKeyFile that remembers its lines, so that a mistake can be named by file and line, and that
+ * refuses what GKeyFile would silently merge: a group or a key that stands twice. Works on a text, does no
+ * I/O. */
 #ifndef BASE_KEYFILE_H
 #define BASE_KEYFILE_H
 
@@ -28,8 +29,8 @@ char **dsn_keyfile_get_list(const struct dsn_keyfile *kf, const char *group, con
 /* Line of a key (or of the group's header where `key` is NULL or unknown), from 1; 0: no such group. */
 unsigned dsn_keyfile_line(const struct dsn_keyfile *kf, const char *group, const char *key);
 
-/* Reports every key of `group` that is not in `allowed` (NULL-terminated; a name that ends in '*' allows any key that
- * begins so), with the keys that are. Returns whether all were known. */
+/* Reports every key of `group` that is not in `allowed` (NULL-terminated; a name that ends in '*' allows any
+ * key that begins so), with the keys that are. Returns whether all were known. */
 bool dsn_keyfile_only(const struct dsn_keyfile *kf, const char *group, const char *const *allowed,
                       struct dsn_problems *problems);
 

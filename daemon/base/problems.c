@@ -43,14 +43,16 @@ const char *dsn_problems_get(const struct dsn_problems *problems, size_t i) {
     return i < dsn_problems_count(problems) ? g_ptr_array_index(problems->lines, i) : NULL;
 }
 
-void dsn_problems_add(struct dsn_problems *problems, const char *file, unsigned line, const char *format, ...) {
+void dsn_problems_add(struct dsn_problems *problems, const char *file, unsigned line, const char *format,
+                      ...) {
     if (!problems)
         return;
     va_list args;
     va_start(args, format);
     char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    char *full = line ? g_strdup_printf("%s:%u: %s", file, line, text) : g_strdup_printf("%s: %s", file, text);
+    char *full =
+        line ? g_strdup_printf("%s:%u: %s", file, line, text) : g_strdup_printf("%s: %s", file, text);
     g_ptr_array_add(problems->lines, full);
     g_free(text);
 }

@@ -18,7 +18,8 @@ bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix) {
 
 size_t dsn_sv_find_nocase(struct dsn_strview s, struct dsn_strview needle, size_t from) {
     for (size_t i = from; needle.n && i + needle.n <= s.n; i++) {
-        if (dsn_to_lower(s.p[i]) == dsn_to_lower(needle.p[0]) && strncasecmp(s.p + i, needle.p, needle.n) == 0)
+        if (dsn_to_lower(s.p[i]) == dsn_to_lower(needle.p[0]) &&
+            strncasecmp(s.p + i, needle.p, needle.n) == 0)
             return i;
     }
     return SIZE_MAX;

@@ -54,7 +54,8 @@ size_t dsn_sv_find_nocase(struct dsn_strview s, struct dsn_strview needle, size_
 size_t dsn_sv_find_char(struct dsn_strview s, char c, size_t from);
 struct dsn_strview dsn_sv_trim(struct dsn_strview s);
 
-/* Takes the next line off `*rest` (LF, CR LF or CR ends it, and is not part of it); false when nothing is left. */
+/* Takes the next line off `*rest` (LF, CR LF or CR ends it, and is not part of it); false when nothing is
+ * left. */
 bool dsn_sv_next_line(struct dsn_strview *rest, struct dsn_strview *line);
 
 /* Reads decimal digits at the start of `s`, at most `max_digits`; returns how many there were. */

@@ -1,5 +1,5 @@
-/* check: `dsnd check`, reads the configuration and the knowledge as run would, tries every rule on its examples, and says
- * everything that is wrong. */
+/* check: `dsnd check`, reads the configuration and the knowledge as run would, tries every rule on its
+ * examples, and says everything that is wrong. */
 #include "cli.h"
 
 #include "run/conf.h"
@@ -54,8 +54,9 @@ int dsn_cli_check(int argc, char **argv) {
         {0},
     };
     int status = DSN_EXIT_USAGE;
-    if (dsn_cli_options(&argc, &argv, entries, NULL,
-                        "Checks the configuration, codes, rules and formats, and tries each rule on its examples.")) {
+    if (dsn_cli_options(
+            &argc, &argv, entries, NULL,
+            "Checks the configuration, codes, rules and formats, and tries each rule on its examples.")) {
         if (argc > 1)
             status = dsn_cli_usage("check", "there is nothing to be done with \"%s\"", argv[1]);
         else

@@ -51,13 +51,15 @@ static int classify_all(struct classify *c, char **answers, int n) {
 int dsn_cli_classify(int argc, char **argv) {
     char *format_name = NULL, *directory = NULL;
     const GOptionEntry entries[] = {
-        {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default) or table for people", "FORMAT"},
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default) or table for people",
+         "FORMAT"},
         {"knowledge", 0, 0, G_OPTION_ARG_FILENAME, &directory, "your own codes, rules and formats", "DIR"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     struct classify c = {.format = DSN_OUTPUT_NDJSON};
     if (!dsn_cli_options(&argc, &argv, entries, "ANSWER...",
-                         "Says what each ANSWER of a mail server means, as in \"550 5.1.1 <x@example.com>: user unknown\";\n"
+                         "Says what each ANSWER of a mail server means, as in \"550 5.1.1 <x@example.com>: "
+                         "user unknown\";\n"
                          "- reads one a line from standard input."))
         return DSN_EXIT_USAGE;
     if (!dsn_output_parse(format_name, &c.format) || c.format == DSN_OUTPUT_JSON)

@@ -1,5 +1,5 @@
-/* cli: the commands of dsnd, one file each. Every command gets its own arguments (argv[0] is its name) and returns an exit
- * status: 0 all is well, 1 something could not be done, 2 wrong use. */
+/* cli: the commands of dsnd, one file each. Every command gets its own arguments (argv[0] is its name) and
+ * returns an exit status: 0 all is well, 1 something could not be done, 2 wrong use. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -15,8 +15,8 @@ int dsn_cli_explain(int argc, char **argv);
 int dsn_cli_check(int argc, char **argv);
 int dsn_cli_run(int argc, char **argv);
 
-/* Reads options with GLib's parser; what is left in argv are the operands. False: it has said why, and the exit status
- * is DSN_EXIT_USAGE. */
+/* Reads options with GLib's parser; what is left in argv are the operands. False: it has said why, and the
+ * exit status is DSN_EXIT_USAGE. */
 bool dsn_cli_options(int *argc, char ***argv, const GOptionEntry *entries, const char *operands,
                      const char *summary);
 /* Says on standard error what is wrong, and that --help helps. Returns DSN_EXIT_USAGE. */

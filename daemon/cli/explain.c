@@ -1,5 +1,5 @@
-/* explain: `dsnd explain`, what the catalogue knows of a code or a reason, and why each recipient of a message got its
- * verdict. For people; the text of the catalogue is wrapped to the terminal. */
+/* explain: `dsnd explain`, what the catalogue knows of a code or a reason, and why each recipient of a
+ * message got its verdict. For people; the text of the catalogue is wrapped to the terminal. */
 #include "base/sv.h"
 #include "cli.h"
 #include "event/reader.h"
@@ -22,7 +22,8 @@ static struct page open_page(void) {
     struct winsize size = {0};
     bool terminal = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
     unsigned width = terminal && size.ws_col ? size.ws_col : 80;
-    return (struct page){.width = CLAMP(width, MIN_WIDTH, MAX_WIDTH), .colour = terminal && !getenv("NO_COLOR")};
+    return (struct page){.width = CLAMP(width, MIN_WIDTH, MAX_WIDTH),
+                         .colour = terminal && !getenv("NO_COLOR")};
 }
 
 static void heading(const struct page *page, const char *text) {
@@ -133,9 +134,12 @@ static void explain_verdict(const struct dsn_recipient *r, const struct dsn_reas
         step_text("catalogue", line);
         g_free(line);
     }
-    printf("  => %s%s%s, reason %s, action %s, confidence %s, by %s\n", dsn_kind_name(v->kind), v->type ? " " : "",
-           v->type ? dsn_type_name(v->type) : "", v->reason ? v->reason->name : "-", dsn_action_name(v->action),
-           dsn_level_name(v->confidence), v->rule ? "the rule" : v->kind == DSN_KIND_BOUNCE ? "the code" : "its kind");
+    printf("  => %s%s%s, reason %s, action %s, confidence %s, by %s\n", dsn_kind_name(v->kind),
+           v->type ? " " : "", v->type ? dsn_type_name(v->type) : "", v->reason ? v->reason->name : "-",
+           dsn_action_name(v->action), dsn_level_name(v->confidence),
+           v->rule                      ? "the rule"
+           : v->kind == DSN_KIND_BOUNCE ? "the code"
+                                        : "its kind");
 }
 
 static void explain_recipient(struct dsn_reader *reader, const struct dsn_recipient *r) {
@@ -230,9 +234,11 @@ int dsn_cli_explain(int argc, char **argv) {
         {"knowledge", 0, 0, G_OPTION_ARG_FILENAME, &directory, "your own codes, rules and formats", "DIR"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
-    if (!dsn_cli_options(&argc, &argv, entries, "CODE|REASON|ANSWER|FILE...",
-                         "Explains a reply code (550), an enhanced code (5.1.1), both (\"550 5.1.1\"), a reason\n"
-                         "(user-unknown), an answer of a server, or why the recipients of a message FILE got their verdicts."))
+    if (!dsn_cli_options(
+            &argc, &argv, entries, "CODE|REASON|ANSWER|FILE...",
+            "Explains a reply code (550), an enhanced code (5.1.1), both (\"550 5.1.1\"), a reason\n"
+            "(user-unknown), an answer of a server, or why the recipients of a message FILE got their "
+            "verdicts."))
         return DSN_EXIT_USAGE;
     if (argc < 2)
         return dsn_cli_usage("explain", "nothing to explain given");

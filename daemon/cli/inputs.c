@@ -43,8 +43,10 @@ static bool is_from_line(struct dsn_strview rest) {
 
 /* Where the message that begins at `from` ends: before the next "From " line that follows a blank line. */
 static size_t message_end(struct dsn_strview mbox, size_t from) {
-    for (size_t i = dsn_sv_find_char(mbox, '\n', from); i != SIZE_MAX; i = dsn_sv_find_char(mbox, '\n', i + 1)) {
-        bool blank_before = i > 0 && (mbox.p[i - 1] == '\n' || (mbox.p[i - 1] == '\r' && i > 1 && mbox.p[i - 2] == '\n'));
+    for (size_t i = dsn_sv_find_char(mbox, '\n', from); i != SIZE_MAX;
+         i = dsn_sv_find_char(mbox, '\n', i + 1)) {
+        bool blank_before =
+            i > 0 && (mbox.p[i - 1] == '\n' || (mbox.p[i - 1] == '\r' && i > 1 && mbox.p[i - 2] == '\n'));
         if (blank_before && is_from_line(dsn_sv_from(mbox, i + 1)))
             return i + 1;
     }
@@ -95,7 +97,8 @@ static bool begins_mbox(GBytes *bytes) {
 
 static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, const char *path) {
     GBytes *bytes = read_all(fd, expected, w->max_bytes);
-    if (bytes && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes && lseek(fd, 0, SEEK_SET) == 0) {
+    if (bytes && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes &&
+        lseek(fd, 0, SEEK_SET) == 0) {
         g_bytes_unref(bytes); /* an mbox may be larger than a message */
         bytes = read_all(fd, expected, MBOX_MAX_BYTES);
     }

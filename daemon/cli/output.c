@@ -25,15 +25,16 @@ const char *dsn_output_end(enum dsn_output format) {
     return format == DSN_OUTPUT_JSON ? "\n]\n" : "";
 }
 
-/* Text of a message, safe to show on a terminal: one line, no control and no direction-changing characters. */
+/* Text of a message, safe to show on a terminal: one line, no control and no direction-changing characters.
+ */
 static char *shown(struct dsn_strview s) {
     GString *out = g_string_new(NULL);
     const char *end = s.p + s.n;
     for (const char *p = s.p; s.n && p < end; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
         GUnicodeType type = g_unichar_type(c);
-        bool hidden = type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT || type == G_UNICODE_LINE_SEPARATOR ||
-                      type == G_UNICODE_PARAGRAPH_SEPARATOR;
+        bool hidden = type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
+                      type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
         g_string_append_unichar(out, hidden ? '?' : c);
     }
     return g_string_free(out, FALSE);

@@ -1,5 +1,5 @@
-/* parse: `dsnd parse`, the events of messages on standard output, in the order of the input, made on all cores. Knows
- * threads and order; needs no server. */
+/* parse: `dsnd parse`, the events of messages on standard output, in the order of the input, made on all
+ * cores. Knows threads and order; needs no server. */
 #include "base/clock.h"
 #include "base/sv.h"
 #include "cli.h"
@@ -171,14 +171,16 @@ static int parse_paths(struct dsn_knowledge *knowledge, enum dsn_output format, 
 int dsn_cli_parse(int argc, char **argv) {
     char *format_name = NULL, *directory = NULL;
     const GOptionEntry entries[] = {
-        {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default), json, or table for people", "FORMAT"},
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default), json, or table for people",
+         "FORMAT"},
         {"knowledge", 0, 0, G_OPTION_ARG_FILENAME, &directory, "your own codes, rules and formats", "DIR"},
         {NULL, 0, 0, 0, NULL, NULL, NULL},
     };
     enum dsn_output format = DSN_OUTPUT_NDJSON;
-    if (!dsn_cli_options(&argc, &argv, entries, "PATH...",
-                         "Prints the events of the messages in PATHs: files, directories, maildirs, mboxes, or - for\n"
-                         "standard input. Needs no server. Exit status: 0 all was read, 1 some was not, 2 wrong use."))
+    if (!dsn_cli_options(
+            &argc, &argv, entries, "PATH...",
+            "Prints the events of the messages in PATHs: files, directories, maildirs, mboxes, or - for\n"
+            "standard input. Needs no server. Exit status: 0 all was read, 1 some was not, 2 wrong use."))
         return DSN_EXIT_USAGE;
     if (!dsn_output_parse(format_name, &format))
         return dsn_cli_usage("parse", "unknown format \"%s\"; expected ndjson, json or table", format_name);

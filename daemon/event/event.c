@@ -1,4 +1,5 @@
-/* event: a recipient's report and verdict as JSON, version 1 (design: "The event"). Knows yajl; knows no sink. */
+/* event: a recipient's report and verdict as JSON, version 1 (design: "The event"). Knows yajl; knows no
+ * sink. */
 #include "dsn/event.h"
 #include "base/clock.h"
 #include "base/sv.h"
@@ -133,7 +134,9 @@ static void make_id(const struct dsn_reader *reader, const struct dsn_recipient 
     snprintf(nameless, sizeof nameless, "#%zu", i);
     crypto_generichash_init(&state, NULL, 0, sizeof digest);
     hash_part(&state, reader->bytes);
-    hash_part(&state, r->recipient.p ? r->recipient : r->final_recipient.p ? r->final_recipient : dsn_sv_str(nameless));
+    hash_part(&state, r->recipient.p         ? r->recipient
+                      : r->final_recipient.p ? r->final_recipient
+                                             : dsn_sv_str(nameless));
     hash_part(&state, dsn_sv_str(dsn_kind_name(r->verdict.kind)));
     crypto_generichash_final(&state, digest, sizeof digest);
     sodium_bin2hex(id, DSN_EVENT_ID_LEN + 1, digest, sizeof digest);
@@ -180,7 +183,8 @@ static struct dsn_strview make_topic(struct dsn_arena *arena, const struct dsn_v
 }
 
 static enum dsn_error write_json(struct dsn_reader *reader, const struct dsn_recipient *r,
-                                 const struct dsn_event_source *source, const char *id, struct dsn_strview *out) {
+                                 const struct dsn_event_source *source, const char *id,
+                                 struct dsn_strview *out) {
     yajl_gen gen = reader->json;
     yajl_gen_reset(gen, NULL);
     yajl_gen_clear(gen);
@@ -198,7 +202,8 @@ static enum dsn_error write_json(struct dsn_reader *reader, const struct dsn_rec
     put_source(gen, source, dsn_utf8_repair(reader->arena, source->name));
     const unsigned char *json;
     size_t n;
-    if (yajl_gen_map_close(gen) != yajl_gen_status_ok || yajl_gen_get_buf(gen, &json, &n) != yajl_gen_status_ok)
+    if (yajl_gen_map_close(gen) != yajl_gen_status_ok ||
+        yajl_gen_get_buf(gen, &json, &n) != yajl_gen_status_ok)
         return DSN_ERR_MEMORY;
     *out = dsn_sv((const char *)json, n);
     return DSN_OK;
@@ -206,7 +211,8 @@ static enum dsn_error write_json(struct dsn_reader *reader, const struct dsn_rec
 
 enum dsn_error dsn_event_write(struct dsn_reader *reader, size_t i, const struct dsn_event_source *source,
                                struct dsn_event *out) {
-    static const struct dsn_recipient nobody = {.last_attempt_date = DSN_NO_TIME, .will_retry_until = DSN_NO_TIME};
+    static const struct dsn_recipient nobody = {.last_attempt_date = DSN_NO_TIME,
+                                                .will_retry_until = DSN_NO_TIME};
     const struct dsn_recipient *r = i < reader->report.n_recipients ? &reader->report.recipients[i] : &nobody;
     struct dsn_event event = {0};
     make_id(reader, r, i, event.id);

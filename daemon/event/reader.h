@@ -1,4 +1,5 @@
-/* reader: one thread's scratch memory, and the message that it read last. Shared by reader.c and event.c alone. */
+/* reader: one thread's scratch memory, and the message that it read last. Shared by reader.c and event.c
+ * alone. */
 #ifndef EVENT_READER_H
 #define EVENT_READER_H
 

@@ -15,7 +15,8 @@ struct dsn_strview dsn_address_domain(struct dsn_strview address) {
 }
 
 static bool is_domain_char(char c) {
-    return dsn_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == ':' || c == '[' || c == ']' || (c & 0x80);
+    return dsn_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == ':' || c == '[' || c == ']' ||
+           (c & 0x80);
 }
 
 bool dsn_address_usable(struct dsn_strview address) {
@@ -57,7 +58,8 @@ struct dsn_strview dsn_comments_cut(struct dsn_arena *arena, struct dsn_strview 
     return dsn_sv_trim(dsn_buffer_view(&out));
 }
 
-struct dsn_strview dsn_typed_split(struct dsn_arena *arena, struct dsn_strview typed, struct dsn_strview *type) {
+struct dsn_strview dsn_typed_split(struct dsn_arena *arena, struct dsn_strview typed,
+                                   struct dsn_strview *type) {
     typed = dsn_sv_trim(typed);
     size_t n = 0;
     while (n < typed.n && (dsn_is_alnum(typed.p[n]) || typed.p[n] == '-' || typed.p[n] == '_'))
@@ -94,15 +96,16 @@ static int hex_value(char c) {
     return g_ascii_xdigit_value(c);
 }
 
-/* RFC 3461 4: '+' and two upper-case hex digits. Many write addresses bare there, so that "bob+21@" must stay: only
- * what has to be written so, or often is, is decoded. */
+/* RFC 3461 4: '+' and two upper-case hex digits. Many write addresses bare there, so that "bob+21@" must
+ * stay: only what has to be written so, or often is, is decoded. */
 static struct dsn_strview decode_xtext(struct dsn_arena *arena, struct dsn_strview text) {
     if (dsn_sv_find_char(text, '+', 0) == SIZE_MAX)
         return text;
     struct dsn_buffer out;
     dsn_buffer_init(&out, arena, text.n);
     for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '+' && i + 2 < text.n && hex_value(text.p[i + 1]) >= 0 && hex_value(text.p[i + 2]) >= 0) {
+        if (text.p[i] == '+' && i + 2 < text.n && hex_value(text.p[i + 1]) >= 0 &&
+            hex_value(text.p[i + 2]) >= 0) {
             char c = (char)(hex_value(text.p[i + 1]) * 16 + hex_value(text.p[i + 2]));
             if (c && strchr("+=@ \"\\%", c)) {
                 dsn_buffer_add_char(&out, c);
@@ -166,7 +169,8 @@ struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview 
     return lower_domain(arena, dsn_utf8_repair(arena, text));
 }
 
-size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, struct dsn_strview *out, size_t max) {
+size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, struct dsn_strview *out,
+                        size_t max) {
     size_t found = 0, begin = 0;
     bool quoted = false;
     header = dsn_comments_cut(arena, header);

@@ -5,8 +5,9 @@
 
 #include "base/arena.h"
 
-/* Reads "rfc822; <User@Example.COM> (comment)": type, comment and brackets are gone, the domain is lower-cased, a utf-8
- * address is decoded. Absent where there is nothing. `xtext`: "+3D" is "=" (Original-Recipient). */
+/* Reads "rfc822; <User@Example.COM> (comment)": type, comment and brackets are gone, the domain is
+ * lower-cased, a utf-8 address is decoded. Absent where there is nothing. `xtext`: "+3D" is "="
+ * (Original-Recipient). */
 struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview typed, bool xtext);
 
 /* Whether it has a local part and a domain that mail could go to. */
@@ -18,10 +19,13 @@ struct dsn_strview dsn_address_domain(struct dsn_strview address);
 /* Removes RFC 5322 comments outside quotes. */
 struct dsn_strview dsn_comments_cut(struct dsn_arena *arena, struct dsn_strview text);
 
-/* Splits "dns; mx.example.com" into its type (lower case) and the rest; a text without a type has an absent one. */
-struct dsn_strview dsn_typed_split(struct dsn_arena *arena, struct dsn_strview typed, struct dsn_strview *type);
+/* Splits "dns; mx.example.com" into its type (lower case) and the rest; a text without a type has an absent
+ * one. */
+struct dsn_strview dsn_typed_split(struct dsn_arena *arena, struct dsn_strview typed,
+                                   struct dsn_strview *type);
 
 /* The addresses of a header such as To, at most `max`; returns how many there are in all. */
-size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, struct dsn_strview *out, size_t max);
+size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, struct dsn_strview *out,
+                        size_t max);
 
 #endif

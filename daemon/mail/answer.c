@@ -13,7 +13,8 @@ static char at(struct dsn_strview text, size_t i) {
 struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length) {
     const struct dsn_status none = {0};
     unsigned cls, subject, detail;
-    if (text.n < 5 || dsn_sv_read_uint(text, 1, &cls) != 1 || (cls != 2 && cls != 4 && cls != 5) || text.p[1] != '.')
+    if (text.n < 5 || dsn_sv_read_uint(text, 1, &cls) != 1 || (cls != 2 && cls != 4 && cls != 5) ||
+        text.p[1] != '.')
         return none;
     size_t n = dsn_sv_read_uint(dsn_sv_from(text, 2), 3, &subject);
     if (!n || at(text, 2 + n) != '.')
@@ -27,11 +28,13 @@ struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length) {
     return (struct dsn_status){.cls = (uint8_t)cls, .subject = (int16_t)subject, .detail = (int16_t)detail};
 }
 
-/* An enhanced code in running text: not the tail of a longer number, not a version, of a registered subject. */
+/* An enhanced code in running text: not the tail of a longer number, not a version, of a registered subject.
+ */
 static struct dsn_status status_at(struct dsn_strview text, size_t i, size_t *length) {
     char c = before(text, i);
     struct dsn_status status = {0};
-    if (dsn_is_alnum(c) || c == '.' || c == '/' || c == '_' || (c == '-' && i > 1 && !dsn_is_digit(text.p[i - 2])))
+    if (dsn_is_alnum(c) || c == '.' || c == '/' || c == '_' ||
+        (c == '-' && i > 1 && !dsn_is_digit(text.p[i - 2])))
         return status;
     status = dsn_status_read(dsn_sv_from(text, i), length);
     if (status.cls && status.subject > 7)
@@ -103,7 +106,8 @@ struct dsn_answer dsn_answer_read(struct dsn_strview text) {
     return loose.smtp_code || loose.status.cls ? loose : positive;
 }
 
-/* Length of a repeated prefix ("550-5.1.1 ", "550 5.1.1 ", "550-") at `i` of a reply that began with `code`. */
+/* Length of a repeated prefix ("550-5.1.1 ", "550 5.1.1 ", "550-") at `i` of a reply that began with `code`.
+ */
 static size_t repeated_prefix(struct dsn_strview text, size_t i, unsigned code) {
     if (!code || code_at(text, i) != code || !dsn_is_space(before(text, i)))
         return 0;

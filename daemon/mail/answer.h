@@ -6,20 +6,21 @@
 #include "dsn/verdict.h"
 
 struct dsn_answer {
-    uint16_t smtp_code; /* 0: none */
+    uint16_t smtp_code;       /* 0: none */
     struct dsn_status status; /* cls 0: none */
     bool paired;              /* they stand together and agree: a server's own words */
 };
 
-/* Finds both in a text such as "550-5.1.1 <x@y>: user unknown"; a pair that stands together wins over loose ones. */
+/* Finds both in a text such as "550-5.1.1 <x@y>: user unknown"; a pair that stands together wins over loose
+ * ones. */
 struct dsn_answer dsn_answer_read(struct dsn_strview text);
 
-/* Reads "5.1.1" (with a comment or more behind it) at the start of `text`; cls 0 where there is none. Any subject and
- * detail of up to three digits. `length` (may be NULL): how many bytes it took. */
+/* Reads "5.1.1" (with a comment or more behind it) at the start of `text`; cls 0 where there is none. Any
+ * subject and detail of up to three digits. `length` (may be NULL): how many bytes it took. */
 struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length);
 
-/* A multi-line reply made one text: "550-5.1.1 no such 550 5.1.1 user" -> "550 5.1.1 no such user". White space is
- * folded to single spaces. Valid UTF-8 in, valid UTF-8 out. */
+/* A multi-line reply made one text: "550-5.1.1 no such 550 5.1.1 user" -> "550 5.1.1 no such user". White
+ * space is folded to single spaces. Valid UTF-8 in, valid UTF-8 out. */
 struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview text);
 
 #endif

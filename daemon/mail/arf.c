@@ -1,5 +1,5 @@
-/* arf: complaints. Knows the fields of a feedback report and where older loops name the complainer; knows no vendor by
- * its addresses. */
+/* arf: complaints. Knows the fields of a feedback report and where older loops name the complainer; knows no
+ * vendor by its addresses. */
 #include "arf.h"
 #include "address.h"
 #include "base/sv.h"
@@ -12,7 +12,8 @@
 
 enum { MAX_ADDRESSES = 200 };
 
-/* RFC 5965 7.3, RFC 6430, RFC 6591: nobody complained. Opt-out is a wish that is to be honoured like a complaint. */
+/* RFC 5965 7.3, RFC 6430, RFC 6591: nobody complained. Opt-out is a wish that is to be honoured like a
+ * complaint. */
 static const char *const no_complaints[] = {"not-spam", "auth-failure", "virus", "not_spam"};
 
 /* Fields of the report that name who complained, best first (RFC 5965 3.2; the others are older). */
@@ -21,7 +22,8 @@ static const char *const complainer_fields[] = {"Original-Rcpt-To", "Removal-Rec
 
 /* Headers of the returned message in which loops without a report, or with a redacted one, name him. */
 static const char *const complainer_headers[] = {"X-HmXmrOriginalRecipient", "X-Original-Rcpt-To"};
-static const char *const addressee_headers[] = {"Delivered-To", "X-Original-To", "Envelope-To", "X-Apparently-To", "To"};
+static const char *const addressee_headers[] = {"Delivered-To", "X-Original-To", "Envelope-To",
+                                                "X-Apparently-To", "To"};
 
 /* Headers of a mail that a mail program wrote when somebody pressed its "unsubscribe". */
 static const char *const unsubscribe_headers[] = {"X-Apple-Unsubscribe"};
@@ -56,14 +58,16 @@ static void add_complainers(struct dsn_draft *draft, struct dsn_strview value, e
         add_complainer(draft, addresses[i], from);
 }
 
-static void add_all_fields(struct dsn_draft *draft, const struct dsn_field *fields, size_t n, const char *name) {
+static void add_all_fields(struct dsn_draft *draft, const struct dsn_field *fields, size_t n,
+                           const char *name) {
     for (size_t i = 0; i < n; i++) {
         if (dsn_sv_eq_nocase(fields[i].name, dsn_sv_str(name)))
             add_complainers(draft, fields[i].value, DSN_FROM_ORIGINAL);
     }
 }
 
-static struct dsn_strview field_of(struct dsn_draft *draft, const struct dsn_fields *fields, const char *name) {
+static struct dsn_strview field_of(struct dsn_draft *draft, const struct dsn_fields *fields,
+                                   const char *name) {
     struct dsn_strview value = dsn_header_get(fields->items, fields->n, name);
     return value.n ? dsn_utf8_repair(draft->arena, dsn_comments_cut(draft->arena, value)) : DSN_NONE;
 }
@@ -76,7 +80,8 @@ static void read_report_fields(struct dsn_draft *draft, const struct dsn_fields 
         report->source_ip = field_of(draft, fields, "Source-IP");
     if (!report->reporting_mta.n) {
         struct dsn_strview type;
-        report->reporting_mta = dsn_typed_split(draft->arena, field_of(draft, fields, "Reporting-MTA"), &type);
+        report->reporting_mta =
+            dsn_typed_split(draft->arena, field_of(draft, fields, "Reporting-MTA"), &type);
     }
     if (report->arrival_date == DSN_NO_TIME)
         report->arrival_date = dsn_date_read(draft->arena, field_of(draft, fields, "Arrival-Date"));
@@ -92,7 +97,8 @@ static const struct dsn_part *find_part(const struct dsn_message *message, enum 
     return NULL;
 }
 
-/* The header of the returned message; the first text behind the report where it is not marked as what it is. */
+/* The header of the returned message; the first text behind the report where it is not marked as what it is.
+ */
 static void find_original(struct dsn_draft *draft) {
     const struct dsn_message *message = draft->message;
     const struct dsn_part *original = find_part(message, DSN_PART_ORIGINAL);
@@ -124,7 +130,8 @@ static void add_from_original(struct dsn_draft *draft, const char *const *names,
     }
 }
 
-/* A complaint that names nobody is still one: the source address and the returned message tell whose mail it was about. */
+/* A complaint that names nobody is still one: the source address and the returned message tell whose mail it
+ * was about. */
 static void add_anonymous(struct dsn_draft *draft) {
     struct dsn_recipient *recipient = draft->n ? NULL : dsn_draft_add(draft);
     if (recipient)
@@ -165,8 +172,7 @@ static bool read_bare(struct dsn_draft *draft) {
     add_from_original(draft, complainer_headers, G_N_ELEMENTS(complainer_headers));
     draft->report.format = DSN_LIT("arf-bare");
     draft->report.feedback_type = DSN_LIT("abuse");
-    draft->report.source_ip =
-        dsn_header_get(original->headers, original->n_headers, "X-Originating-IP");
+    draft->report.source_ip = dsn_header_get(original->headers, original->n_headers, "X-Originating-IP");
     return draft->n > 0;
 }
 

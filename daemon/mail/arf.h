@@ -4,8 +4,8 @@
 
 #include "report.h"
 
-/* Reads a complaint. Feedback of a type that is none (not-spam, an authentication failure) is claimed too, and left without
- * recipients. */
+/* Reads a complaint. Feedback of a type that is none (not-spam, an authentication failure) is claimed too,
+ * and left without recipients. */
 bool dsn_arf_read(struct dsn_draft *draft);
 
 #endif

@@ -1,5 +1,5 @@
-/* autoreply: reports of a kind that never tells of a bounce: disposition notifications and message tracking. Replies in
- * prose (vacation and the like) are formats, as all prose is. */
+/* autoreply: reports of a kind that never tells of a bounce: disposition notifications and message tracking.
+ * Replies in prose (vacation and the like) are formats, as all prose is. */
 #ifndef MAIL_AUTOREPLY_H
 #define MAIL_AUTOREPLY_H
 

@@ -7,16 +7,20 @@
 #include <pcre2.h>
 
 enum {
-    MAX_SAME = 6,          /* groups of one name in an expression */
-    MATCH_LIMIT = 50000,   /* backtracking of one match */
-    MAX_BYTES = 16 * 1024, /* of a text that is matched: a line, or a recipient's block */
-    OVERRUNS = 8,          /* matches of one message that may hit the limit */
+    MAX_SAME = 6,                  /* groups of one name in an expression */
+    MATCH_LIMIT = 50000,           /* backtracking of one match */
+    MAX_BYTES = 16 * 1024,         /* of a text that is matched: a line, or a recipient's block */
+    OVERRUNS = 8,                  /* matches of one message that may hit the limit */
     WORK_BYTES = 24 * 1024 * 1024, /* that one message may have scanned */
 };
 
 static const char *const group_names[DSN_GROUP_COUNT] = {
-    [DSN_GROUP_RECIPIENT] = "recipient", [DSN_GROUP_ORIGINAL] = "original", [DSN_GROUP_DIAGNOSTIC] = "diagnostic",
-    [DSN_GROUP_HOST] = "host",           [DSN_GROUP_CODE] = "code",         [DSN_GROUP_STATUS] = "status",
+    [DSN_GROUP_RECIPIENT] = "recipient",
+    [DSN_GROUP_ORIGINAL] = "original",
+    [DSN_GROUP_DIAGNOSTIC] = "diagnostic",
+    [DSN_GROUP_HOST] = "host",
+    [DSN_GROUP_CODE] = "code",
+    [DSN_GROUP_STATUS] = "status",
 };
 
 struct dsn_capture {
@@ -54,9 +58,10 @@ static enum dsn_error note_groups(struct dsn_capture *capture, char **why) {
         const char *name = (const char *)(table + 2);
         if (note_group(capture, name, (unsigned)(table[0] << 8 | table[1])))
             continue;
-        *why = g_strdup_printf("there is no group \"%s\"; groups are recipient, original, diagnostic, host, code, "
-                               "status",
-                               name);
+        *why = g_strdup_printf(
+            "there is no group \"%s\"; groups are recipient, original, diagnostic, host, code, "
+            "status",
+            name);
         return DSN_ERR_SYNTAX;
     }
     return DSN_OK;
@@ -73,9 +78,10 @@ enum dsn_error dsn_capture_new(const char *pattern, struct dsn_capture **out, ch
         return DSN_ERR_MEMORY;
     }
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    capture->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                                  PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_UTF | PCRE2_DUPNAMES | PCRE2_NO_AUTO_CAPTURE,
-                                  &number, &offset, context);
+    capture->code =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                      PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_UTF | PCRE2_DUPNAMES | PCRE2_NO_AUTO_CAPTURE,
+                      &number, &offset, context);
     pcre2_compile_context_free(context);
     enum dsn_error error = DSN_OK;
     if (!capture->code) {
@@ -131,7 +137,8 @@ void dsn_capture_scratch_refill(struct dsn_capture_scratch *scratch) {
 }
 
 /* The first group of that name that took part. */
-static struct dsn_strview group_of(const unsigned *numbers, const PCRE2_SIZE *ends, unsigned n, struct dsn_strview text) {
+static struct dsn_strview group_of(const unsigned *numbers, const PCRE2_SIZE *ends, unsigned n,
+                                   struct dsn_strview text) {
     for (; *numbers; numbers++) {
         if (*numbers < n && ends[2 * *numbers] != PCRE2_UNSET)
             return dsn_sv(text.p + ends[2 * *numbers], ends[2 * *numbers + 1] - ends[2 * *numbers]);
@@ -149,8 +156,8 @@ static struct dsn_strview cap(struct dsn_strview text) {
     return text;
 }
 
-bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch, struct dsn_strview text,
-                      size_t from, struct dsn_captured *out) {
+bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch,
+                      struct dsn_strview text, size_t from, struct dsn_captured *out) {
     text = cap(text);
     if (!text.p || from > text.n || !scratch->overruns_left || scratch->work_left < text.n - from)
         return false;

@@ -1,5 +1,6 @@
-/* capture: regular expressions that pick named pieces out of a text (PCRE2). Case is ignored, '^' and '$' stand at line
- * breaks. How much work a match may be is limited: one that would cost more counts as no match. */
+/* capture: regular expressions that pick named pieces out of a text (PCRE2). Case is ignored, '^' and '$'
+ * stand at line breaks. How much work a match may be is limited: one that would cost more counts as no match.
+ */
 #ifndef MAIL_CAPTURE_H
 #define MAIL_CAPTURE_H
 
@@ -16,7 +17,7 @@ enum dsn_group {
     DSN_GROUP_COUNT,
 };
 
-struct dsn_capture; /* immutable: threads may share it */
+struct dsn_capture;         /* immutable: threads may share it */
 struct dsn_capture_scratch; /* one thread's */
 
 /* What a match found; everything points into the text. Groups that took no part are absent. */
@@ -25,7 +26,8 @@ struct dsn_captured {
     struct dsn_strview groups[DSN_GROUP_COUNT];
 };
 
-/* DSN_ERR_SYNTAX: `why` (freed with g_free) says what is wrong: the expression itself, or a group of another name. */
+/* DSN_ERR_SYNTAX: `why` (freed with g_free) says what is wrong: the expression itself, or a group of another
+ * name. */
 enum dsn_error dsn_capture_new(const char *pattern, struct dsn_capture **out, char **why);
 void dsn_capture_free(struct dsn_capture *capture); /* NULL is fine */
 
@@ -35,7 +37,7 @@ void dsn_capture_scratch_free(struct dsn_capture_scratch *scratch); /* NULL is f
 void dsn_capture_scratch_refill(struct dsn_capture_scratch *scratch);
 
 /* Looks for the expression in `text` (valid UTF-8) at or after `from`. */
-bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch, struct dsn_strview text,
-                      size_t from, struct dsn_captured *out);
+bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch,
+                      struct dsn_strview text, size_t from, struct dsn_captured *out);
 
 #endif

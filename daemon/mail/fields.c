@@ -58,8 +58,7 @@ static bool add(struct dsn_arena *arena, const struct dsn_limits *limits, struct
         out->truncated = true;
         return false;
     }
-    struct dsn_field *items =
-        dsn_arena_grow(arena, out->items, out->n, &out->capacity, sizeof *out->items);
+    struct dsn_field *items = dsn_arena_grow(arena, out->items, out->n, &out->capacity, sizeof *out->items);
     if (!items) {
         out->truncated = true;
         return false;

@@ -46,7 +46,7 @@ struct reading {
     bool delayed;              /* it says that delivery is still tried */
     struct place *places;      /* by recipient */
     size_t capacity;
-    size_t described; /* recipients whose places have been read */
+    size_t described;         /* recipients whose places have been read */
     struct dsn_prose_own own; /* whom a guess must not take for a recipient */
 };
 
@@ -82,8 +82,8 @@ void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch) {
     g_free(scratch);
 }
 
-static bool find_any(const struct dsn_captures *list, struct dsn_capture_scratch *scratch, struct dsn_strview text,
-                     struct dsn_captured *out) {
+static bool find_any(const struct dsn_captures *list, struct dsn_capture_scratch *scratch,
+                     struct dsn_strview text, struct dsn_captured *out) {
     for (size_t i = 0; i < list->n; i++) {
         if (dsn_capture_find(list->items[i], scratch, text, 0, out))
             return true;
@@ -91,7 +91,8 @@ static bool find_any(const struct dsn_captures *list, struct dsn_capture_scratch
     return false;
 }
 
-/* --- which formats a message may have ------------------------------------------------------------------------------ */
+/* --- which formats a message may have
+ * ------------------------------------------------------------------------------ */
 
 struct counting {
     struct dsn_formats_scratch *scratch;
@@ -100,7 +101,8 @@ struct counting {
 
 static void count_hit(size_t pattern, void *data) {
     const struct counting *counting = data;
-    const struct dsn_condition *condition = &g_array_index(counting->conditions, struct dsn_condition, pattern);
+    const struct dsn_condition *condition =
+        &g_array_index(counting->conditions, struct dsn_condition, pattern);
     if (condition->negated)
         counting->scratch->vetoed[condition->format] = true;
     else
@@ -119,10 +121,10 @@ static struct dsn_strview header_text(struct dsn_draft *draft) {
     return dsn_buffer_view(&text);
 }
 
-/* Offset of the line at or after `from` that one of `list` matches; the text's length where none does. `behind`: where the
- * line after it begins. */
-static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scratch *scratch, struct dsn_strview text,
-                        size_t from, size_t *behind) {
+/* Offset of the line at or after `from` that one of `list` matches; the text's length where none does.
+ * `behind`: where the line after it begins. */
+static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scratch *scratch,
+                        struct dsn_strview text, size_t from, size_t *behind) {
     struct dsn_strview rest = dsn_sv_from(text, from), line;
     struct dsn_captured captured;
     while (list->n && dsn_sv_next_line(&rest, &line)) {
@@ -139,20 +141,23 @@ static void match_conditions(const struct dsn_formats *formats, struct dsn_forma
                              struct dsn_draft *draft, struct dsn_strview text) {
     memset(scratch->held, 0, scratch->n * sizeof *scratch->held);
     memset(scratch->vetoed, 0, scratch->n * sizeof *scratch->vetoed);
-    struct counting header = {scratch, formats->header_conditions}, body = {scratch, formats->body_conditions};
+    struct counting header = {scratch, formats->header_conditions},
+                    body = {scratch, formats->body_conditions};
     dsn_matcher_scan(formats->header, scratch->header, header_text(draft), count_hit, &header);
     dsn_matcher_scan(formats->body, scratch->body, text, count_hit, &body);
 }
 
 /* Finds out which formats the draft's message may have, unless that is known already. */
-static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
+static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                      struct dsn_draft *draft) {
     if (scratch->message == draft->message)
         return;
     size_t behind;
     scratch->message = draft->message;
     scratch->text = dsn_human_text(draft->arena, draft->message);
     scratch->border = find_line(&formats->end, scratch->capture, scratch->text, 0, &behind);
-    match_conditions(formats, scratch, draft, dsn_sv(scratch->text.p, behind)); /* that line tells of the format too */
+    match_conditions(formats, scratch, draft,
+                     dsn_sv(scratch->text.p, behind)); /* that line tells of the format too */
 }
 
 void dsn_formats_scratch_reset(struct dsn_formats_scratch *scratch) {
@@ -162,7 +167,8 @@ void dsn_formats_scratch_reset(struct dsn_formats_scratch *scratch) {
     dsn_capture_scratch_refill(scratch->capture);
 }
 
-/* --- what one format finds ----------------------------------------------------------------------------------------- */
+/* --- what one format finds
+ * ----------------------------------------------------------------------------------------- */
 
 /* Cuts the text into the report and the returned message, which begins at `border` at the latest. */
 static bool find_report(struct reading *r, struct dsn_strview text, size_t border) {
@@ -206,8 +212,10 @@ static void take_status(struct dsn_recipient *recipient, const struct dsn_captur
 }
 
 /* Host, codes and the address before a forward; the diagnostic text is the caller's. */
-static void take_groups(struct reading *r, struct dsn_recipient *recipient, const struct dsn_captured *captured) {
-    struct dsn_strview host = captured->groups[DSN_GROUP_HOST], original = captured->groups[DSN_GROUP_ORIGINAL];
+static void take_groups(struct reading *r, struct dsn_recipient *recipient,
+                        const struct dsn_captured *captured) {
+    struct dsn_strview host = captured->groups[DSN_GROUP_HOST],
+                       original = captured->groups[DSN_GROUP_ORIGINAL];
     take_status(recipient, captured);
     if (host.n && !recipient->remote_mta.n)
         recipient->remote_mta = host;
@@ -240,10 +248,10 @@ static enum whose whose(struct reading *r, const struct dsn_recipient *recipient
     return SOMEBODYS;
 }
 
-/* All texts that one expression finds, joined. `shared`: the text tells of several recipients; what names this one is his
- * alone, and what names another one never is. */
-static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *capture, struct dsn_recipient *recipient,
-                                   struct dsn_strview text, bool shared) {
+/* All texts that one expression finds, joined. `shared`: the text tells of several recipients; what names
+ * this one is his alone, and what names another one never is. */
+static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *capture,
+                                   struct dsn_recipient *recipient, struct dsn_strview text, bool shared) {
     struct dsn_buffer all, own;
     struct dsn_captured captured;
     size_t from = 0;
@@ -266,9 +274,10 @@ static struct dsn_strview pick_one(struct reading *r, const struct dsn_capture *
     return dsn_buffer_view(own.n ? &own : &all);
 }
 
-/* What the first expression that finds a text finds; those that find but hosts, codes and addresses all count. */
-static struct dsn_strview pick(struct reading *r, const struct dsn_captures *list, struct dsn_recipient *recipient,
-                               struct dsn_strview text, bool shared) {
+/* What the first expression that finds a text finds; those that find but hosts, codes and addresses all
+ * count. */
+static struct dsn_strview pick(struct reading *r, const struct dsn_captures *list,
+                               struct dsn_recipient *recipient, struct dsn_strview text, bool shared) {
     struct dsn_strview found = DSN_NONE;
     for (size_t i = 0; i < list->n && !found.n; i++)
         found = pick_one(r, list->items[i], recipient, text, shared);
@@ -309,8 +318,8 @@ static bool says_nothing(const struct place *place) {
     return !dsn_sv_trim(place->lines).n;
 }
 
-/* A recipient, or, of one who is known already, a better place. `address` absent: the report names nobody that mail could
- * go to. */
+/* A recipient, or, of one who is known already, a better place. `address` absent: the report names nobody
+ * that mail could go to. */
 static void add_recipient(struct reading *r, struct dsn_strview address, const struct dsn_captured *captured,
                           const struct place *place) {
     struct dsn_recipient *recipient = find_same(r->draft, address);
@@ -346,8 +355,8 @@ struct block {
     struct dsn_strview address;
     const char *begin, *end; /* of the lines that follow */
     struct dsn_strview before;
-    bool open;               /* there is a recipient */
-    bool stopped;            /* and the text has left him */
+    bool open;    /* there is a recipient */
+    bool stopped; /* and the text has left him */
 };
 
 static void close_block(struct reading *r, struct block *block) {
@@ -366,8 +375,10 @@ static void close_block(struct reading *r, struct block *block) {
 
 static void open_block(struct reading *r, struct block *block, const struct dsn_captured *captured,
                        struct dsn_strview before, const char *behind) {
-    struct dsn_strview address = dsn_address_read(r->draft->arena, captured->groups[DSN_GROUP_RECIPIENT], false);
-    *block = (struct block){.captured = *captured, .begin = behind, .end = behind, .before = before, .open = true};
+    struct dsn_strview address =
+        dsn_address_read(r->draft->arena, captured->groups[DSN_GROUP_RECIPIENT], false);
+    *block =
+        (struct block){.captured = *captured, .begin = behind, .end = behind, .before = before, .open = true};
     if (dsn_address_usable(address))
         block->address = address;
 }
@@ -401,7 +412,8 @@ static void read_lines(struct reading *r) {
     close_block(r, &block);
 }
 
-/* --- recipients that the text does not name ------------------------------------------------------------------------ */
+/* --- recipients that the text does not name
+ * ------------------------------------------------------------------------ */
 
 static size_t list_failed(struct dsn_draft *draft, struct dsn_strview out[MAX_LISTED]) {
     const struct dsn_message *message = draft->message;
@@ -421,7 +433,8 @@ static size_t list_addressees(struct reading *r, struct dsn_strview out[MAX_LIST
     return n == 1 ? n : 0; /* of several, nobody knows which */
 }
 
-/* Gives an address to the recipients that have none (a pipe, a file, a local name), as far as it is certain which. */
+/* Gives an address to the recipients that have none (a pipe, a file, a local name), as far as it is certain
+ * which. */
 static void name_unnamed(struct reading *r) {
     struct dsn_strview listed[MAX_LISTED];
     size_t n = list_failed(r->draft, listed), free_n = 0, kept = 0, used = 0;
@@ -467,7 +480,8 @@ static void finish(struct reading *r) {
     for (size_t i = 0; i < r->draft->n; i++) {
         struct dsn_recipient *recipient = &r->draft->recipients[i];
         recipient->recipient_from = DSN_FROM_PROSE;
-        recipient->recipient = recipient->final_recipient.n ? recipient->final_recipient : recipient->original_recipient;
+        recipient->recipient =
+            recipient->final_recipient.n ? recipient->final_recipient : recipient->original_recipient;
     }
     r->draft->report.format = dsn_sv_str(r->format->name);
     r->draft->report.guessed = r->format->generic;
@@ -496,7 +510,8 @@ static bool read_by(struct reading *r, struct dsn_strview text, size_t border) {
     return r->draft->n > 0;
 }
 
-/* --- all formats --------------------------------------------------------------------------------------------------- */
+/* --- all formats
+ * --------------------------------------------------------------------------------------------------- */
 
 static enum dsn_format_rank rank_of(const struct dsn_format *format) {
     bool other = format->kind == DSN_KIND_NONE || format->kind == DSN_KIND_AUTO_REPLY;
@@ -516,8 +531,8 @@ static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
     draft->n = 0;
 }
 
-bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
-                     enum dsn_format_rank rank) {
+bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                     struct dsn_draft *draft, enum dsn_format_rank rank) {
     if (!formats || !scratch)
         return false;
     recognise(formats, scratch, draft);
@@ -534,9 +549,8 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
     return false;
 }
 
-
-struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
-                                        struct dsn_draft *draft) {
+struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats,
+                                        struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
     if (!formats || !scratch)
         return NULL;
     recognise(formats, scratch, draft);

@@ -1,4 +1,5 @@
-/* format: reports that are no RFC 3464, read as config/formats/NAME.format describes them (dsnd-formats(5)). */
+/* format: reports that are no RFC 3464, read as config/formats/NAME.format describes them (dsnd-formats(5)).
+ */
 #ifndef MAIL_FORMAT_H
 #define MAIL_FORMAT_H
 
@@ -10,7 +11,8 @@ struct dsn_formats;
 /* One thread's scratch memory for them. */
 struct dsn_formats_scratch;
 
-/* `files` in order of precedence; only read during the call. DSN_ERR_SYNTAX: the problems say what and where. */
+/* `files` in order of precedence; only read during the call. DSN_ERR_SYNTAX: the problems say what and where.
+ */
 enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struct dsn_problems *problems,
                                struct dsn_formats **out);
 void dsn_formats_free(struct dsn_formats *formats); /* NULL is fine */
@@ -26,16 +28,18 @@ enum dsn_format_rank {
     DSN_FORMAT_GUESS,  /* generic formats */
 };
 
-/* Reads the draft's message by the first format of that rank that recognises it and finds a recipient. Returns whether one
- * did; a format of kind "none" that recognises it leaves the draft without recipients. */
-bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch, struct dsn_draft *draft,
-                     enum dsn_format_rank rank);
+/* Reads the draft's message by the first format of that rank that recognises it and finds a recipient.
+ * Returns whether one did; a format of kind "none" that recognises it leaves the draft without recipients. */
+bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                     struct dsn_draft *draft, enum dsn_format_rank rank);
 
-/* The message that is returned, or forwarded, inside the text itself: in the arena; NULL where there is none. */
-struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
-                                        struct dsn_draft *draft);
+/* The message that is returned, or forwarded, inside the text itself: in the arena; NULL where there is none.
+ */
+struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats,
+                                        struct dsn_formats_scratch *scratch, struct dsn_draft *draft);
 
-/* Where a delivery status leaves out what the human part tells (no diagnostic, or one without a code), adds that. */
+/* Where a delivery status leaves out what the human part tells (no diagnostic, or one without a code), adds
+ * that. */
 void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                            struct dsn_draft *draft);
 

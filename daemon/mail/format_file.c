@@ -8,10 +8,10 @@
 #define SHARED "shared"
 
 static const char *const allowed[] = {
-    "kind",       "class",     "generic",    "delay",   "temporary", "begin",    "end",
-    "stop",       "recipient", "recipient.*", "diagnostic", "diagnostic.*", "common", "common.*",
-    "from",       "subject",   "header",     "header.*", "body",     "body.*",   "not-body", "not-header",
-    "find",       "sample",    "about",      "end.*",   "before",   "before.*", "like",    NULL,
+    "kind",      "class",       "generic",    "delay",        "temporary", "begin",      "end",  "stop",
+    "recipient", "recipient.*", "diagnostic", "diagnostic.*", "common",    "common.*",   "from", "subject",
+    "header",    "header.*",    "body",       "body.*",       "not-body",  "not-header", "find", "sample",
+    "about",     "end.*",       "before",     "before.*",     "like",      NULL,
 };
 
 struct loading {
@@ -60,7 +60,8 @@ static void add_captures(struct loading *l, const struct dsn_keyfile *kf, const 
     g_strfreev(keys);
 }
 
-static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format, bool negated) {
+static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format,
+                          bool negated) {
     struct dsn_condition condition = {.format = (unsigned)l->formats->n, .negated = negated};
     g_ptr_array_add(header ? l->header_patterns : l->body_patterns, pattern);
     g_array_append_val(header ? l->formats->header_conditions : l->formats->body_conditions, condition);
@@ -100,11 +101,12 @@ static const struct {
     const char *name;
     enum dsn_kind kind;
 } kinds[] = {
-    {"bounce", DSN_KIND_BOUNCE}, {"delay", DSN_KIND_DELAY},         {"complaint", DSN_KIND_COMPLAINT},
+    {"bounce", DSN_KIND_BOUNCE}, {"delay", DSN_KIND_DELAY},           {"complaint", DSN_KIND_COMPLAINT},
     {"none", DSN_KIND_NONE},     {"auto-reply", DSN_KIND_AUTO_REPLY}, {"delivered", DSN_KIND_DELIVERED},
 };
 
-static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group,
+                      struct dsn_format *format) {
     char *value = dsn_keyfile_get(kf, group, "kind");
     format->kind = DSN_KIND_BOUNCE;
     bool known = !value;
@@ -117,7 +119,8 @@ static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const cha
     g_free(value);
 }
 
-static void read_class(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+static void read_class(struct loading *l, const struct dsn_keyfile *kf, const char *group,
+                       struct dsn_format *format) {
     char *value = dsn_keyfile_get(kf, group, "class");
     if (value && strcmp(value, "4") != 0 && strcmp(value, "5") != 0)
         complain(l, kf, group, "class", "expected 4 or 5");
@@ -126,7 +129,8 @@ static void read_class(struct loading *l, const struct dsn_keyfile *kf, const ch
     g_free(value);
 }
 
-static void read_find(struct loading *l, const struct dsn_keyfile *kf, const char *group, struct dsn_format *format) {
+static void read_find(struct loading *l, const struct dsn_keyfile *kf, const char *group,
+                      struct dsn_format *format) {
     const struct {
         const char *name;
         bool *flag;
@@ -149,7 +153,8 @@ static void read_find(struct loading *l, const struct dsn_keyfile *kf, const cha
     g_strfreev(values);
 }
 
-static void read_flag(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key, bool *flag) {
+static void read_flag(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
+                      bool *flag) {
     char *value = dsn_keyfile_get(kf, group, key);
     if (value && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
         complain(l, kf, group, key, "expected yes or no");
@@ -174,9 +179,10 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
         const char *name;
         struct dsn_captures *list;
     } lists[] = {
-        {"begin", &format.begin},         {"end", &format.end},         {"stop", &format.stop},
-        {"recipient", &format.recipient}, {"common", &format.common},   {"diagnostic", &format.diagnostic},
-        {"delay", &format.delay},         {"temporary", &format.temporary},
+        {"begin", &format.begin},   {"end", &format.end},
+        {"stop", &format.stop},     {"recipient", &format.recipient},
+        {"common", &format.common}, {"diagnostic", &format.diagnostic},
+        {"delay", &format.delay},   {"temporary", &format.temporary},
         {"before", &format.before},
     };
     if (!dsn_keyfile_only(kf, group, allowed, l->problems))
@@ -199,7 +205,8 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
     g_free(like);
     add_conditions(l, kf, group, &format);
     if (!format.n_conditions)
-        complain(l, kf, group, group, "nothing says how it is recognised; expected from, subject, header or body");
+        complain(l, kf, group, group,
+                 "nothing says how it is recognised; expected from, subject, header or body");
     l->formats->items = g_renew(struct dsn_format, l->formats->items, l->formats->n + 1);
     l->formats->items[l->formats->n++] = format;
 }
@@ -230,7 +237,9 @@ static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher *
         GArray *conditions =
             out == &l->formats->header ? l->formats->header_conditions : l->formats->body_conditions;
         const struct dsn_format *format =
-            bad < patterns->len ? &l->formats->items[g_array_index(conditions, struct dsn_condition, bad).format] : NULL;
+            bad < patterns->len
+                ? &l->formats->items[g_array_index(conditions, struct dsn_condition, bad).format]
+                : NULL;
         dsn_problems_add(l->problems, format ? format->file : "formats", 0, "[%s]: \"%s\": %s",
                          format ? format->name : "", format ? (char *)patterns->pdata[bad] : "", why);
     }
@@ -272,9 +281,9 @@ static void free_captures(struct dsn_captures *list) {
 }
 
 static void free_format(struct dsn_format *format) {
-    struct dsn_captures *lists[] = {&format->begin,      &format->end,    &format->stop,  &format->recipient,
-                                    &format->diagnostic, &format->common, &format->delay, &format->temporary,
-                                    &format->before};
+    struct dsn_captures *lists[] = {&format->begin,     &format->end,        &format->stop,
+                                    &format->recipient, &format->diagnostic, &format->common,
+                                    &format->delay,     &format->temporary,  &format->before};
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
         free_captures(lists[i]);
     g_free(format->name);

@@ -18,12 +18,12 @@ struct dsn_captures {
 struct dsn_format {
     char *name, *file, *sample;
     enum dsn_kind kind;
-    uint8_t cls;           /* class where the report states no code; 0: none */
-    bool generic;          /* a guess: tried last, and said to be one */
-    bool anywhere;         /* last resort: the first usable address in the text that is not the report's own */
-    bool from_header;      /* recipients are those of X-Failed-Recipients, whatever the text says */
-    bool from_original;    /* where the text names nobody: the addressee of the returned message */
-    bool replier;          /* the recipient is who wrote this */
+    uint8_t cls;        /* class where the report states no code; 0: none */
+    bool generic;       /* a guess: tried last, and said to be one */
+    bool anywhere;      /* last resort: the first usable address in the text that is not the report's own */
+    bool from_header;   /* recipients are those of X-Failed-Recipients, whatever the text says */
+    bool from_original; /* where the text names nobody: the addressee of the returned message */
+    bool replier;       /* the recipient is who wrote this */
     unsigned n_conditions; /* all have to hold */
     struct dsn_captures begin, end, stop, recipient, before, diagnostic, common, delay, temporary;
 };

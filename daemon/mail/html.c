@@ -7,7 +7,7 @@
 
 /* Elements that stand on lines of their own. */
 static const char *const blocks[] = {
-    "br",  "p",  "div", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3",   "h4",         "h5",
+    "br", "p",   "div", "tr", "li", "ul", "ol",   "table", "h1", "h2", "h3",      "h4",         "h5",
     "h6", "pre", "hr",  "dt", "dd", "dl", "body", "title", "td", "th", "section", "blockquote", "center",
 };
 
@@ -18,9 +18,10 @@ static const struct {
     const char *name;
     const char *utf8;
 } entities[] = {
-    {"amp", "&"},  {"lt", "<"},   {"gt", ">"},  {"quot", "\""}, {"apos", "'"}, {"nbsp", " "},    {"shy", ""},
-    {"copy", "©"}, {"auml", "ä"}, {"ouml", "ö"}, {"uuml", "ü"},  {"Auml", "Ä"}, {"Ouml", "Ö"},    {"Uuml", "Ü"},
-    {"szlig", "ß"}, {"eacute", "é"}, {"egrave", "è"}, {"agrave", "à"}, {"ccedil", "ç"}, {"ndash", "-"}, {"rsquo", "'"},
+    {"amp", "&"},    {"lt", "<"},    {"gt", ">"},    {"quot", "\""},  {"apos", "'"},   {"nbsp", " "},
+    {"shy", ""},     {"copy", "©"},  {"auml", "ä"},  {"ouml", "ö"},   {"uuml", "ü"},   {"Auml", "Ä"},
+    {"Ouml", "Ö"},   {"Uuml", "Ü"},  {"szlig", "ß"}, {"eacute", "é"}, {"egrave", "è"}, {"agrave", "à"},
+    {"ccedil", "ç"}, {"ndash", "-"}, {"rsquo", "'"},
 };
 
 static bool is_one_of(const char *const *names, size_t n, struct dsn_strview name) {

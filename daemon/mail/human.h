@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "message.h"
 
-/* The text parts up to the returned original, joined; HTML where there is no plain text. Never absent, at most
- * DSN_HUMAN_MAX bytes. */
+/* The text parts up to the returned original, joined; HTML where there is no plain text. Never absent, at
+ * most DSN_HUMAN_MAX bytes. */
 struct dsn_strview dsn_human_text(struct dsn_arena *arena, const struct dsn_message *message);
 
 #define DSN_HUMAN_MAX (64 * 1024)

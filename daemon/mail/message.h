@@ -1,5 +1,5 @@
-/* message: the MIME structure of a mail, as far as a bounce needs it: its header, its text parts decoded to UTF-8, its
- * report parts, and the header of the returned original. The only module that knows GMime. */
+/* message: the MIME structure of a mail, as far as a bounce needs it: its header, its text parts decoded to
+ * UTF-8, its report parts, and the header of the returned original. The only module that knows GMime. */
 #ifndef MAIL_MESSAGE_H
 #define MAIL_MESSAGE_H
 
@@ -23,12 +23,13 @@ struct dsn_part {
     struct dsn_strview text;         /* decoded; UTF-8; absent for an original */
     const struct dsn_field *headers; /* of an original */
     size_t n_headers;
-    struct dsn_message *inner; /* an original read as a message of its own, where this one holds no report part */
+    struct dsn_message
+        *inner; /* an original read as a message of its own, where this one holds no report part */
 };
 
 struct dsn_message {
-    struct dsn_strview type;        /* content type of the whole, lower case */
-    struct dsn_strview report_type; /* of multipart/report; absent where there is none */
+    struct dsn_strview type;         /* content type of the whole, lower case */
+    struct dsn_strview report_type;  /* of multipart/report; absent where there is none */
     const struct dsn_field *headers; /* decoded and unfolded */
     size_t n_headers;
     const struct dsn_part *parts; /* leaves and originals, in order */
@@ -37,14 +38,14 @@ struct dsn_message {
     bool cut_off;   /* its last line is not finished, and is no closing boundary */
 };
 
-/* Cuts an mbox "From " line and makes every line end LF, so that the same message has the same bytes however it was
- * carried. Either a view of `bytes` or a copy in the arena; `p` NULL when memory runs out. */
+/* Cuts an mbox "From " line and makes every line end LF, so that the same message has the same bytes however
+ * it was carried. Either a view of `bytes` or a copy in the arena; `p` NULL when memory runs out. */
 struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_strview bytes);
 
 /* Reads canonical `bytes`, which must outlive `out`; everything else lives in the arena.
  * DSN_ERR_INVALID: empty, or no header at all. */
-enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits, struct dsn_strview bytes,
-                                struct dsn_message *out);
+enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits,
+                                struct dsn_strview bytes, struct dsn_message *out);
 
 /* The first header of that name; absent where there is none. */
 struct dsn_strview dsn_header_get(const struct dsn_field *headers, size_t n, const char *name);

@@ -1,4 +1,5 @@
-/* notification: reports as JSON. Knows the notifications and events that SES publishes, and SNS's envelope; knows yajl. */
+/* notification: reports as JSON. Knows the notifications and events that SES publishes, and SNS's envelope;
+ * knows yajl. */
 #include "notification.h"
 #include "address.h"
 #include "answer.h"
@@ -23,7 +24,8 @@ static const struct kind {
     {"deliverydelay", "deliveryDelay", "delayedRecipients", DSN_KIND_DELAY},
 };
 
-/* Length of the object at the start of `text`; 0 where it does not end, or is nested too deeply to be one of ours. */
+/* Length of the object at the start of `text`; 0 where it does not end, or is nested too deeply to be one of
+ * ours. */
 static size_t object_length(struct dsn_strview text) {
     size_t depth = 0;
     bool quoted = false;
@@ -47,7 +49,8 @@ static size_t object_length(struct dsn_strview text) {
 static yajl_val parse(struct dsn_draft *draft, struct dsn_strview text) {
     text = dsn_sv_trim(text);
     size_t n = text.n && text.p[0] == '{' ? object_length(text) : 0;
-    struct dsn_strview copy = n ? dsn_arena_copy(draft->arena, dsn_sv(text.p, n)) : DSN_NONE; /* ended by NUL */
+    struct dsn_strview copy =
+        n ? dsn_arena_copy(draft->arena, dsn_sv(text.p, n)) : DSN_NONE; /* ended by NUL */
     char why[64];
     return copy.p ? yajl_tree_parse(copy.p, why, sizeof why) : NULL;
 }
@@ -61,7 +64,8 @@ static yajl_val member(yajl_val object, const char *name, yajl_type type) {
 static struct dsn_strview text_of(struct dsn_draft *draft, yajl_val object, const char *name) {
     yajl_val value = member(object, name, yajl_t_string);
     const char *text = value ? YAJL_GET_STRING(value) : NULL;
-    return text && *text ? dsn_arena_copy(draft->arena, dsn_utf8_repair(draft->arena, dsn_sv_str(text))) : DSN_NONE;
+    return text && *text ? dsn_arena_copy(draft->arena, dsn_utf8_repair(draft->arena, dsn_sv_str(text)))
+                         : DSN_NONE;
 }
 
 /* "2016-11-23T12:00:59.530Z" */
@@ -100,8 +104,8 @@ static void read_mail(struct dsn_draft *draft, yajl_val mail) {
 
 /* A recipient is an object, or a bare address (delivery). */
 static void add(struct dsn_draft *draft, const struct kind *kind, yajl_val object, yajl_val item) {
-    struct dsn_strview text = YAJL_IS_STRING(item) ? dsn_sv_str(YAJL_GET_STRING(item))
-                                                   : text_of(draft, item, "emailAddress");
+    struct dsn_strview text =
+        YAJL_IS_STRING(item) ? dsn_sv_str(YAJL_GET_STRING(item)) : text_of(draft, item, "emailAddress");
     struct dsn_strview address = dsn_address_read(draft->arena, dsn_utf8_repair(draft->arena, text), false);
     struct dsn_recipient *recipient = dsn_address_usable(address) ? dsn_draft_add(draft) : NULL;
     if (!recipient)
@@ -131,8 +135,11 @@ static void add(struct dsn_draft *draft, const struct kind *kind, yajl_val objec
 
 /* SES says of bounces of its own making only what type they are. */
 static void complete_type(struct dsn_draft *draft, yajl_val bounce) {
-    struct dsn_strview type = text_of(draft, bounce, "bounceType"), sub = text_of(draft, bounce, "bounceSubType");
-    uint8_t cls = dsn_sv_eq_nocase(type, DSN_LIT("Permanent")) ? 5 : dsn_sv_eq_nocase(type, DSN_LIT("Transient")) ? 4 : 0;
+    struct dsn_strview type = text_of(draft, bounce, "bounceType"),
+                       sub = text_of(draft, bounce, "bounceSubType");
+    uint8_t cls = dsn_sv_eq_nocase(type, DSN_LIT("Permanent"))   ? 5
+                  : dsn_sv_eq_nocase(type, DSN_LIT("Transient")) ? 4
+                                                                 : 0;
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
         struct dsn_answer answer = dsn_answer_read(recipient->diagnostic);
@@ -147,7 +154,8 @@ static void read_kind(struct dsn_draft *draft, const struct kind *kind, yajl_val
     yajl_val object = member(root, kind->object, yajl_t_object);
     yajl_val recipients = member(object, kind->recipients, yajl_t_array);
     struct dsn_strview type;
-    draft->report.reporting_mta = dsn_typed_split(draft->arena, text_of(draft, object, "reportingMTA"), &type);
+    draft->report.reporting_mta =
+        dsn_typed_split(draft->arena, text_of(draft, object, "reportingMTA"), &type);
     for (size_t i = 0; recipients && i < YAJL_GET_ARRAY(recipients)->len; i++)
         add(draft, kind, object, YAJL_GET_ARRAY(recipients)->values[i]);
     if (kind->kind == DSN_KIND_BOUNCE)

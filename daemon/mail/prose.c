@@ -1,5 +1,5 @@
-/* prose: finds the address that failed in running text. Knows what an address looks like and whose it cannot be; knows no
- * language. */
+/* prose: finds the address that failed in running text. Knows what an address looks like and whose it cannot
+ * be; knows no language. */
 #include "prose.h"
 #include "address.h"
 #include "base/sv.h"
@@ -11,12 +11,14 @@ enum { MAX_LOOKED_AT = 200 };
 
 /* Headers whose addresses are those of the report itself. */
 static const char *const own_headers[] = {
-    "From", "Sender", "Reply-To", "To", "Return-Path", "Delivered-To", "X-Original-To", "Envelope-To", "Errors-To",
+    "From",         "Sender",        "Reply-To",    "To",        "Return-Path",
+    "Delivered-To", "X-Original-To", "Envelope-To", "Errors-To",
 };
 
 /* Whoever is reached here helps people, and never bounces. */
 static const char *const helpers[] = {
-    "postmaster", "mailer-daemon", "hostmaster", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin",
+    "postmaster", "mailer-daemon", "hostmaster", "abuse", "support",
+    "helpdesk",   "noreply",       "no-reply",   "admin",
 };
 
 void dsn_prose_own_read(struct dsn_draft *draft, struct dsn_prose_own *out) {
@@ -61,11 +63,13 @@ static struct dsn_strview address_at(struct dsn_arena *arena, struct dsn_strview
     size_t begin = at, end = at + 1;
     while (begin && at - begin < 128 && is_address_char(text.p[begin - 1]))
         begin--;
-    while (end < text.n && end - at < 256 && (dsn_is_alnum(text.p[end]) || text.p[end] == '-' || text.p[end] == '.'))
+    while (end < text.n && end - at < 256 &&
+           (dsn_is_alnum(text.p[end]) || text.p[end] == '-' || text.p[end] == '.'))
         end++;
     while (end > at + 1 && (text.p[end - 1] == '.' || text.p[end - 1] == '-'))
         end--;
-    while (begin < at && strchr("'`=/*", text.p[begin])) /* quotes, bullets, and what stands before in "to=x@y" */
+    while (begin < at &&
+           strchr("'`=/*", text.p[begin])) /* quotes, bullets, and what stands before in "to=x@y" */
         begin++;
     struct dsn_strview address = dsn_address_read(arena, dsn_sv(text.p + begin, end - begin), false);
     bool dotted = dsn_sv_find_char(dsn_address_domain(address), '.', 0) != SIZE_MAX;

@@ -1,5 +1,6 @@
 /* report: from the parts of a message to what it says about each recipient. The readers of the single formats
- * (rfc3464, arf, autoreply, formats, prose) fill a draft; this module asks them in turn and completes the result. */
+ * (rfc3464, arf, autoreply, formats, prose) fill a draft; this module asks them in turn and completes the
+ * result. */
 #ifndef MAIL_REPORT_H
 #define MAIL_REPORT_H
 
@@ -21,11 +22,12 @@ struct dsn_draft {
     size_t n, capacity;
 };
 
-/* A new recipient, zeroed but for its times; NULL at the limit or when memory runs out (report.truncated is set). */
+/* A new recipient, zeroed but for its times; NULL at the limit or when memory runs out (report.truncated is
+ * set). */
 struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft);
 
-/* Reads what `message` reports. A message that is no report gives a report without recipients. The verdict of each
- * recipient holds the kind alone. Everything lives in the arena. */
+/* Reads what `message` reports. A message that is no report gives a report without recipients. The verdict of
+ * each recipient holds the kind alone. Everything lives in the arena. */
 enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits *limits,
                                const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                                const struct dsn_message *message, struct dsn_report *out);

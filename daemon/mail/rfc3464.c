@@ -1,5 +1,5 @@
-/* rfc3464: splits a delivery-status part into field groups. Knows RFC 3464 and RFC 6533, and how their fields are
- * misspelt. Knows no MIME, no rules, no sinks. */
+/* rfc3464: splits a delivery-status part into field groups. Knows RFC 3464 and RFC 6533, and how their fields
+ * are misspelt. Knows no MIME, no rules, no sinks. */
 #include "rfc3464.h"
 #include "address.h"
 #include "answer.h"
@@ -19,8 +19,10 @@ struct known_field {
     size_t offset; /* in struct dsn_report or struct dsn_recipient */
 };
 
-#define MESSAGE(name, form, member) {name, form, false, offsetof(struct dsn_report, member)}
-#define RECIPIENT(name, form, member) {name, form, true, offsetof(struct dsn_recipient, member)}
+#define MESSAGE(name, form, member)                                                                          \
+    { name, form, false, offsetof(struct dsn_report, member) }
+#define RECIPIENT(name, form, member)                                                                        \
+    { name, form, true, offsetof(struct dsn_recipient, member) }
 
 static const struct known_field known_fields[] = {
     MESSAGE("originalenvelopeid", TEXT, envelope_id),
@@ -82,7 +84,8 @@ static const struct known_field *find_field(struct dsn_strview name) {
     return NULL;
 }
 
-static void store_diagnostic(struct dsn_draft *draft, struct dsn_recipient *recipient, struct dsn_strview value) {
+static void store_diagnostic(struct dsn_draft *draft, struct dsn_recipient *recipient,
+                             struct dsn_strview value) {
     struct dsn_strview type;
     struct dsn_strview text = dsn_typed_split(draft->arena, value, &type);
     text = dsn_answer_unfold(draft->arena, text);
@@ -130,7 +133,8 @@ static void store(struct dsn_draft *draft, const struct known_field *known, stru
 }
 
 static bool is_filled(const struct known_field *known, const struct dsn_recipient *recipient) {
-    if (known->form != ADDRESS && known->form != XTEXT_ADDRESS && known->offset != offsetof(struct dsn_recipient, dsn_action))
+    if (known->form != ADDRESS && known->form != XTEXT_ADDRESS &&
+        known->offset != offsetof(struct dsn_recipient, dsn_action))
         return false;
     return ((const struct dsn_strview *)(const void *)((const char *)recipient + known->offset))->n > 0;
 }
@@ -148,8 +152,8 @@ static bool keep_extension(struct dsn_draft *draft, struct dsn_recipient *recipi
     return true;
 }
 
-/* One group. A blank line between two recipients may be missing: an address or an action that the recipient has
- * already begins the next. */
+/* One group. A blank line between two recipients may be missing: an address or an action that the recipient
+ * has already begins the next. */
 static bool read_group(struct dsn_draft *draft, const struct dsn_fields *fields) {
     struct dsn_recipient *recipient = NULL;
     size_t capacity = 0;

@@ -1,5 +1,5 @@
-/* catalogue: what codes and reasons mean. Knows the two key files and the fallback from a code to its class; knows no
- * report and no rule. */
+/* catalogue: what codes and reasons mean. Knows the two key files and the fallback from a code to its class;
+ * knows no report and no rule. */
 #include "catalogue.h"
 #include "base/sv.h"
 #include "mail/answer.h"
@@ -10,9 +10,9 @@ enum { FIRST_REPLY = 200, LAST_REPLY = 599 };
 
 struct dsn_catalogue {
     GStringChunk *texts;
-    GPtrArray *codes, *reasons;     /* struct dsn_code, struct dsn_reason */
-    GHashTable *statuses;           /* packed status -> struct dsn_code */
-    GHashTable *reason_names;       /* name -> struct dsn_reason */
+    GPtrArray *codes, *reasons; /* struct dsn_code, struct dsn_reason */
+    GHashTable *statuses;       /* packed status -> struct dsn_code */
+    GHashTable *reason_names;   /* name -> struct dsn_reason */
     const struct dsn_code *replies[LAST_REPLY - FIRST_REPLY + 1];
 };
 
@@ -24,7 +24,8 @@ struct names {
 static const struct names action_names[] = {{"none", DSN_ACTION_NONE},   {"suppress", DSN_ACTION_SUPPRESS},
                                             {"count", DSN_ACTION_COUNT}, {"fix", DSN_ACTION_FIX},
                                             {"hold", DSN_ACTION_HOLD},   {NULL, 0}};
-static const struct names level_names[] = {{"low", DSN_LOW}, {"medium", DSN_MEDIUM}, {"high", DSN_HIGH}, {NULL, 0}};
+static const struct names level_names[] = {
+    {"low", DSN_LOW}, {"medium", DSN_MEDIUM}, {"high", DSN_HIGH}, {NULL, 0}};
 static const struct names type_names[] = {{"hard", DSN_TYPE_HARD}, {"soft", DSN_TYPE_SOFT}, {NULL, 0}};
 static const struct names bool_names[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
 
@@ -102,7 +103,8 @@ static void index_code(struct loader *l, const struct dsn_code *code) {
     struct dsn_status status = dsn_status_read(name, &length);
     if (status.cls && length == name.n)
         g_hash_table_insert(l->catalogue->statuses, GUINT_TO_POINTER(pack(status)), (gpointer)(guintptr)code);
-    else if (name.n == 3 && dsn_sv_read_uint(name, 3, &reply) == 3 && reply >= FIRST_REPLY && reply <= LAST_REPLY)
+    else if (name.n == 3 && dsn_sv_read_uint(name, 3, &reply) == 3 && reply >= FIRST_REPLY &&
+             reply <= LAST_REPLY)
         l->catalogue->replies[reply - FIRST_REPLY] = code;
     else
         complain(l, "title", code->name, "a section named by a reply code (550) or an enhanced code (5.1.1)");
@@ -121,8 +123,9 @@ static void load_questions(struct loader *l, struct dsn_code *code) {
 }
 
 static void load_code(struct loader *l) {
-    static const char *const keys[] = {"title",  "type",     "severity", "reason",    "vague",   "rfc", "meaning",
-                                       "causes", "remedies", "related",  "question*", "answer*", NULL};
+    static const char *const keys[] = {"title",     "type",    "severity", "reason",   "vague",
+                                       "rfc",       "meaning", "causes",   "remedies", "related",
+                                       "question*", "answer*", NULL};
     l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_code *code = g_new0(struct dsn_code, 1);
     code->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
@@ -197,7 +200,8 @@ const struct dsn_reason *dsn_catalogue_reason(const struct dsn_catalogue *catalo
 }
 
 const struct dsn_code *dsn_catalogue_reply(const struct dsn_catalogue *catalogue, unsigned smtp_code) {
-    return smtp_code >= FIRST_REPLY && smtp_code <= LAST_REPLY ? catalogue->replies[smtp_code - FIRST_REPLY] : NULL;
+    return smtp_code >= FIRST_REPLY && smtp_code <= LAST_REPLY ? catalogue->replies[smtp_code - FIRST_REPLY]
+                                                               : NULL;
 }
 
 const struct dsn_code *dsn_catalogue_status(const struct dsn_catalogue *catalogue, struct dsn_status status,

@@ -1,4 +1,5 @@
-/* catalogue: what every reply code, enhanced status code and reason means: config/codes.conf and config/reasons.conf. */
+/* catalogue: what every reply code, enhanced status code and reason means: config/codes.conf and
+ * config/reasons.conf. */
 #ifndef VERDICT_CATALOGUE_H
 #define VERDICT_CATALOGUE_H
 
@@ -28,7 +29,8 @@ void dsn_catalogue_free(struct dsn_catalogue *catalogue); /* NULL is fine */
 /* NULL where there is none of that name. */
 const struct dsn_reason *dsn_catalogue_reason(const struct dsn_catalogue *catalogue, const char *name);
 const struct dsn_code *dsn_catalogue_reply(const struct dsn_catalogue *catalogue, unsigned smtp_code);
-/* A code that has no entry falls back to its subject (5.7.0), then its class (5.0.0): `*exact` is false then. */
+/* A code that has no entry falls back to its subject (5.7.0), then its class (5.0.0): `*exact` is false then.
+ */
 const struct dsn_code *dsn_catalogue_status(const struct dsn_catalogue *catalogue, struct dsn_status status,
                                             bool *exact);
 

@@ -13,12 +13,13 @@ struct dsn_classifier {
     struct dsn_matcher_scratch *rules_scratch, *providers_scratch;
 };
 
-/* How a verdict came about, for `dsnd explain`: everything is borrowed from the knowledge, NULL where there was none. */
+/* How a verdict came about, for `dsnd explain`: everything is borrowed from the knowledge, NULL where there
+ * was none. */
 struct dsn_reasoning {
     const struct dsn_rule *rule;        /* the best one that matched, whether it decided or not */
     const struct dsn_code *status_code; /* what the catalogue says of the enhanced code */
     const struct dsn_code *reply_code;  /* and of the reply code */
-    bool status_exact;                  /* false: the enhanced code has no entry, its subject or class stands in */
+    bool status_exact; /* false: the enhanced code has no entry, its subject or class stands in */
 };
 
 /* Fills recipient->verdict, whose kind is known already. `reasoning` may be NULL. */

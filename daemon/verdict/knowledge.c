@@ -1,5 +1,5 @@
-/* knowledge: puts the files of config/ together, those built in and those handed in. Knows which file is what, not what
- * stands in it. Reads no file itself. */
+/* knowledge: puts the files of config/ together, those built in and those handed in. Knows which file is
+ * what, not what stands in it. Reads no file itself. */
 #include "knowledge.h"
 #include "base/sv.h"
 #include "builtin.h"
@@ -21,8 +21,9 @@ static const struct {
     const char *suffix;
     bool many;
 } file_roles[N_ROLES] = {
-    [CODES] = {"codes.conf", false}, [REASONS] = {"reasons.conf", false}, [PROVIDERS] = {"providers.conf", false},
-    [RULES] = {".rules", true},      [FORMATS] = {".format", true},
+    [CODES] = {"codes.conf", false},         [REASONS] = {"reasons.conf", false},
+    [PROVIDERS] = {"providers.conf", false}, [RULES] = {".rules", true},
+    [FORMATS] = {".format", true},
 };
 
 /* The key files by what they are, in order of precedence. */
@@ -48,9 +49,10 @@ static void add_file(struct loader *l, const struct dsn_knowledge_file *file) {
     const char *base = slash ? slash + 1 : file->name;
     int role = role_of(base);
     if (role < 0) {
-        dsn_problems_add(l->problems, file->name, 0,
-                         "is no file of knowledge; expected codes.conf, reasons.conf, providers.conf, *.rules or "
-                         "*.format");
+        dsn_problems_add(
+            l->problems, file->name, 0,
+            "is no file of knowledge; expected codes.conf, reasons.conf, providers.conf, *.rules or "
+            "*.format");
         l->good = false;
         return;
     }
@@ -78,7 +80,8 @@ static enum dsn_error load(struct loader *l, struct dsn_knowledge *k) {
     if (!error)
         error = dsn_providers_new(single[PROVIDERS], l->problems, &k->providers);
     if (!error)
-        error = dsn_rules_new(rules, l->files[RULES]->len, k->catalogue, k->providers, l->problems, &k->rules);
+        error =
+            dsn_rules_new(rules, l->files[RULES]->len, k->catalogue, k->providers, l->problems, &k->rules);
     if (!error)
         error = dsn_formats_new(formats, l->files[FORMATS]->len, l->problems, &k->formats);
     return error;

@@ -1,4 +1,5 @@
-/* knowledge: all that is loaded from config/: codes, reasons, rules, providers, formats. Counted and immutable. */
+/* knowledge: all that is loaded from config/: codes, reasons, rules, providers, formats. Counted and
+ * immutable. */
 #ifndef VERDICT_KNOWLEDGE_H
 #define VERDICT_KNOWLEDGE_H
 

@@ -1,4 +1,5 @@
-/* proof: tries every rule on its own examples. Knows rules and how an answer is read, nothing of where rules come from. */
+/* proof: tries every rule on its own examples. Knows rules and how an answer is read, nothing of where rules
+ * come from. */
 #include "proof.h"
 #include "base/sv.h"
 #include "mail/answer.h"
@@ -20,13 +21,15 @@ static bool prove_example(struct proof *proof, const struct dsn_rule *rule, cons
     if (best == rule)
         return true;
     dsn_problems_add(proof->problems, rule->file, rule->line,
-                     "[%s] does not decide its own example \"%s\": %s%s; expected this rule to win", rule->id, example,
-                     best ? "that goes to " : "no rule matches it", best ? best->id : "");
+                     "[%s] does not decide its own example \"%s\": %s%s; expected this rule to win", rule->id,
+                     example, best ? "that goes to " : "no rule matches it", best ? best->id : "");
     return false;
 }
 
-bool dsn_knowledge_prove(const struct dsn_knowledge *knowledge, struct dsn_problems *problems, size_t *n_examples) {
-    struct proof proof = {.rules = dsn_knowledge_rules(knowledge), .arena = dsn_arena_new(), .problems = problems};
+bool dsn_knowledge_prove(const struct dsn_knowledge *knowledge, struct dsn_problems *problems,
+                         size_t *n_examples) {
+    struct proof proof = {
+        .rules = dsn_knowledge_rules(knowledge), .arena = dsn_arena_new(), .problems = problems};
     size_t n, tried = 0;
     const struct dsn_rule *const *rules = dsn_rules_all(proof.rules, &n);
     bool good = proof.arena && !dsn_matcher_scratch_new(dsn_rules_matcher(proof.rules), &proof.scratch);

@@ -4,11 +4,11 @@
 
 struct dsn_providers {
     GStringChunk *texts;
-    GHashTable *names;    /* name -> itself */
-    GHashTable *suffixes; /* "google.com" of "*.google.com" -> name */
-    GPtrArray *globs;     /* GPatternSpec: patterns that are no plain suffix ... */
+    GHashTable *names;     /* name -> itself */
+    GHashTable *suffixes;  /* "google.com" of "*.google.com" -> name */
+    GPtrArray *globs;      /* GPatternSpec: patterns that are no plain suffix ... */
     GPtrArray *glob_names; /* ... and whose they are */
-    GPtrArray *wordings;  /* regular expressions ... */
+    GPtrArray *wordings;   /* regular expressions ... */
     GPtrArray *wording_names;
     struct dsn_matcher *matcher;
 };
@@ -50,7 +50,8 @@ static bool load(struct dsn_providers *providers, const struct dsn_keyfile *kf, 
     return good;
 }
 
-static bool compile(struct dsn_providers *providers, const struct dsn_keyfile *kf, struct dsn_problems *problems) {
+static bool compile(struct dsn_providers *providers, const struct dsn_keyfile *kf,
+                    struct dsn_problems *problems) {
     size_t bad;
     char *why = NULL;
     if (!dsn_matcher_new((const char *const *)providers->wordings->pdata, providers->wordings->len,
@@ -58,7 +59,8 @@ static bool compile(struct dsn_providers *providers, const struct dsn_keyfile *k
         return true;
     const char *name = bad < providers->wordings->len ? g_ptr_array_index(providers->wording_names, bad) : "";
     dsn_problems_add(problems, dsn_keyfile_name(kf), dsn_keyfile_line(kf, name, "text"),
-                     "[%s] text is no regular expression that can be used: %s", name, why ? why : "out of memory");
+                     "[%s] text is no regular expression that can be used: %s", name,
+                     why ? why : "out of memory");
     g_free(why);
     return false;
 }

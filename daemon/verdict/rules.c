@@ -1,5 +1,5 @@
-/* rules: what the words of an answer mean. Knows the rule files and which rule wins; knows no report, and nothing of
- * what follows from a reason. */
+/* rules: what the words of an answer mean. Knows the rule files and which rule wins; knows no report, and
+ * nothing of what follows from a reason. */
 #include "rules.h"
 #include "base/sv.h"
 #include "mail/answer.h"
@@ -24,8 +24,8 @@ struct loader {
 };
 
 static void complain(struct loader *l, const char *group, const char *key, const char *text) {
-    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, group, key), "[%s] %s", group,
-                     text);
+    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, group, key), "[%s] %s",
+                     group, text);
     l->good = false;
 }
 
@@ -36,7 +36,8 @@ static uint16_t *read_codes(struct loader *l, const char *group) {
     uint16_t *codes = g_new0(uint16_t, g_strv_length(list) + 1);
     for (size_t i = 0; list[i]; i++) {
         unsigned code = 0;
-        if (strlen(list[i]) != 3 || dsn_sv_read_uint(dsn_sv_str(list[i]), 3, &code) != 3 || code < 200 || code > 599)
+        if (strlen(list[i]) != 3 || dsn_sv_read_uint(dsn_sv_str(list[i]), 3, &code) != 3 || code < 200 ||
+            code > 599)
             complain(l, group, "code", "code: expected reply codes such as 550; 554");
         codes[i] = (uint16_t)code;
     }
@@ -97,7 +98,8 @@ static const char *keep(struct loader *l, const char *group, const char *key) {
 
 /* Design: a provider's rule first, then code and status together, then one of them, then text alone. */
 static unsigned specificity(const struct dsn_rule *rule) {
-    return (rule->provider ? 8u : 0u) + (rule->codes ? 2u : 0u) + (rule->statuses ? 2u : 0u) + (rule->match ? 1u : 0u);
+    return (rule->provider ? 8u : 0u) + (rule->codes ? 2u : 0u) + (rule->statuses ? 2u : 0u) +
+           (rule->match ? 1u : 0u);
 }
 
 static gint compare(gconstpointer a, gconstpointer b) {
@@ -129,7 +131,8 @@ static void free_rule(gpointer p) {
 static void check_id(struct loader *l, struct dsn_rule *rule) {
     const struct dsn_rule *before = g_hash_table_lookup(l->ids, rule->id);
     if (before) {
-        char *text = g_strdup_printf("has an id that is taken by %s:%u; expected a new one", before->file, before->line);
+        char *text = g_strdup_printf("has an id that is taken by %s:%u; expected a new one", before->file,
+                                     before->line);
         complain(l, rule->id, NULL, text);
         g_free(text);
         return;
@@ -142,7 +145,8 @@ static void check_words(struct loader *l, struct dsn_rule *rule, const char *pro
     if (provider && !rule->provider)
         complain(l, rule->id, "provider", "provider: expected a section of providers.conf");
     if (!rule->reason)
-        complain(l, rule->id, "reason", reason ? "reason: expected a reason of reasons.conf" : "has no reason");
+        complain(l, rule->id, "reason",
+                 reason ? "reason: expected a reason of reasons.conf" : "has no reason");
     if (vague && strcmp(vague, "true") && strcmp(vague, "false"))
         complain(l, rule->id, "vague", "vague: expected true or false");
     if (!rule->provider && !rule->codes && !rule->statuses && !rule->match)
@@ -150,7 +154,8 @@ static void check_words(struct loader *l, struct dsn_rule *rule, const char *pro
 }
 
 static void load_rule(struct loader *l, const char *group) {
-    static const char *const keys[] = {"provider", "code", "status", "match", "reason", "vague", "example*", NULL};
+    static const char *const keys[] = {"provider", "code",  "status",   "match",
+                                       "reason",   "vague", "example*", NULL};
     l->good &= dsn_keyfile_only(l->kf, group, keys, l->problems);
     struct dsn_rule *rule = g_new0(struct dsn_rule, 1);
     g_ptr_array_add(l->rules->all, rule);
@@ -177,8 +182,8 @@ static void load_rule(struct loader *l, const char *group) {
 static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
     size_t bad;
     char *why = NULL;
-    if (!dsn_matcher_new((const char *const *)rules->patterns->pdata, rules->patterns->len, &rules->matcher, &bad,
-                         &why))
+    if (!dsn_matcher_new((const char *const *)rules->patterns->pdata, rules->patterns->len, &rules->matcher,
+                         &bad, &why))
         return true;
     const struct dsn_rule *rule = bad < rules->matching->len ? g_ptr_array_index(rules->matching, bad) : NULL;
     dsn_problems_add(problems, rule ? rule->file : "rules", rule ? rule->line : 0,
@@ -188,9 +193,9 @@ static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
     return false;
 }
 
-enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n, const struct dsn_catalogue *catalogue,
-                             const struct dsn_providers *providers, struct dsn_problems *problems,
-                             struct dsn_rules **out) {
+enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n,
+                             const struct dsn_catalogue *catalogue, const struct dsn_providers *providers,
+                             struct dsn_problems *problems, struct dsn_rules **out) {
     struct dsn_rules *rules = g_new0(struct dsn_rules, 1);
     rules->texts = g_string_chunk_new(64 * 1024);
     rules->all = g_ptr_array_new_with_free_func(free_rule);
@@ -259,8 +264,8 @@ struct search {
 };
 
 static void consider(struct search *s, const struct dsn_rule *rule) {
-    if ((rule->provider && rule->provider != s->facts->provider) || !code_matches(rule->codes, s->facts->smtp_code) ||
-        !status_matches(rule->statuses, s->facts->status))
+    if ((rule->provider && rule->provider != s->facts->provider) ||
+        !code_matches(rule->codes, s->facts->smtp_code) || !status_matches(rule->statuses, s->facts->status))
         return;
     if (s->matched)
         s->matched(rule, s->data);

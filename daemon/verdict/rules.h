@@ -1,5 +1,5 @@
-/* rules: config/rules/NAME.rules: what the words of an answer mean. The most specific rule that matches wins; order
- * breaks ties. All patterns are matched in one linear-time pass. */
+/* rules: config/rules/NAME.rules: what the words of an answer mean. The most specific rule that matches wins;
+ * order breaks ties. All patterns are matched in one linear-time pass. */
 #ifndef VERDICT_RULES_H
 #define VERDICT_RULES_H
 
@@ -11,16 +11,16 @@ struct dsn_rules; /* immutable */
 
 struct dsn_rule {
     const char *id;
-    const char *file;     /* that it stands in */
+    const char *file; /* that it stands in */
     unsigned line;
     const char *provider; /* canonical; NULL: any */
     const char *match;    /* regular expression; NULL: any text */
     const struct dsn_reason *reason;
-    uint16_t *codes; /* ended by 0; NULL: any */
+    uint16_t *codes;             /* ended by 0; NULL: any */
     struct dsn_status *statuses; /* ended by cls 0; subject or detail -1: any; NULL: any */
     char **examples;
-    bool vague;      /* decides only where the code says little */
-    unsigned rank;   /* 0 wins over all others: not vague, more specific, earlier in the files */
+    bool vague;    /* decides only where the code says little */
+    unsigned rank; /* 0 wins over all others: not vague, more specific, earlier in the files */
 };
 
 /* What a rule can ask about. */
@@ -32,9 +32,9 @@ struct dsn_rule_facts {
 };
 
 /* Files in order of precedence. */
-enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n, const struct dsn_catalogue *catalogue,
-                             const struct dsn_providers *providers, struct dsn_problems *problems,
-                             struct dsn_rules **out);
+enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n,
+                             const struct dsn_catalogue *catalogue, const struct dsn_providers *providers,
+                             struct dsn_problems *problems, struct dsn_rules **out);
 void dsn_rules_free(struct dsn_rules *rules); /* NULL is fine */
 
 const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules);

@@ -3,7 +3,8 @@
  *     struct dsn_knowledge *knowledge;
  *     struct dsn_reader *reader;
  *     const struct dsn_report *report;
- *     if (dsn_knowledge_new_builtin(&knowledge) == DSN_OK && dsn_reader_new(knowledge, NULL, &reader) == DSN_OK
+ *     if (dsn_knowledge_new_builtin(&knowledge) == DSN_OK && dsn_reader_new(knowledge, NULL, &reader) ==
+ * DSN_OK
  *         && dsn_reader_read(reader, bytes, &report) == DSN_OK) ...
  */
 #ifndef DSN_READER_H
@@ -25,8 +26,8 @@ struct dsn_knowledge_file {
 
 /* The knowledge that is built into libdsn. */
 enum dsn_error dsn_knowledge_new_builtin(struct dsn_knowledge **out);
-/* The built-in knowledge with `files` before it: a file with the name of a built-in one replaces it, and rules and
- * formats of other names are added and win over ours. DSN_ERR_SYNTAX: `problems` (may be NULL) says
+/* The built-in knowledge with `files` before it: a file with the name of a built-in one replaces it, and
+ * rules and formats of other names are added and win over ours. DSN_ERR_SYNTAX: `problems` (may be NULL) says
  * what and where. The texts are copied. */
 enum dsn_error dsn_knowledge_new(const struct dsn_knowledge_file *files, size_t n_files,
                                  struct dsn_problems *problems, struct dsn_knowledge **out);
@@ -37,10 +38,10 @@ const char *dsn_knowledge_ruleset(const struct dsn_knowledge *knowledge);
 
 /* What a message may cost. 0 in any field: the default. */
 struct dsn_limits {
-    size_t max_bytes;      /* of a message; more is cut off, default 4 MiB */
-    unsigned max_parts;    /* MIME parts, default 200 */
-    unsigned max_depth;    /* of nesting, default 10 */
-    unsigned max_headers;  /* header fields in a header, default 1,000 */
+    size_t max_bytes;        /* of a message; more is cut off, default 4 MiB */
+    unsigned max_parts;      /* MIME parts, default 200 */
+    unsigned max_depth;      /* of nesting, default 10 */
+    unsigned max_headers;    /* header fields in a header, default 1,000 */
     unsigned max_recipients; /* in a report, default 10,000 */
     size_t max_field_bytes;  /* of a field's value; more is cut off, default 8 KiB */
 };
@@ -54,10 +55,11 @@ void dsn_reader_free(struct dsn_reader *reader); /* NULL is fine */
 
 /* Reads a message: RFC 5322, any line ends, an mbox "From " line in front is skipped. `*out` lives until the
  * next call with this reader; `message` must live as long. DSN_ERR_INVALID: empty, or no mail at all. */
-enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message, const struct dsn_report **out);
+enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message,
+                               const struct dsn_report **out);
 
-/* What a single answer of a server means, as in "550 5.1.1 <x@example.com>: user unknown": the verdict of a bounce with
- * that diagnostic text. `*out` lives until the next call with this reader. */
+/* What a single answer of a server means, as in "550 5.1.1 <x@example.com>: user unknown": the verdict of a
+ * bounce with that diagnostic text. `*out` lives until the next call with this reader. */
 enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview diagnostic,
                                    const struct dsn_recipient **out);
 

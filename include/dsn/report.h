@@ -1,6 +1,7 @@
 /* report: what a bounce message says, field by field, and the verdict on each of its recipients.
  * Every strview points into memory of the reader that made the report and is valid UTF-8; it lives until that
- * reader's next message. Absent fields have `p` NULL, absent times are DSN_NO_TIME: nothing is ever made up. */
+ * reader's next message. Absent fields have `p` NULL, absent times are DSN_NO_TIME: nothing is ever made up.
+ */
 #ifndef DSN_REPORT_H
 #define DSN_REPORT_H
 
@@ -65,9 +66,9 @@ struct dsn_report {
     struct dsn_strview format; /* how the report was written: "rfc3464", or the name of a format file */
     const struct dsn_recipient *recipients; /* none: the message is no report */
     size_t n_recipients;
-    bool truncated; /* a limit was reached: there may be more recipients than these */
+    bool truncated;  /* a limit was reached: there may be more recipients than these */
     bool incomplete; /* the message was cut off in the middle of a line: nobody is suppressed on its word */
-    bool guessed;   /* read from prose that no format describes: the verdicts are less sure */
+    bool guessed;    /* read from prose that no format describes: the verdicts are less sure */
 };
 
 #endif

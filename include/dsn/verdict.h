@@ -31,7 +31,7 @@ enum dsn_level { DSN_LOW = 0, DSN_MEDIUM, DSN_HIGH }; /* of severity and of conf
 /* An enhanced status code (RFC 3463). `cls` 0: there is none. `subject` -1: only the class is known,
  * written "5.*". Three numbers, so that 5.1.10 and 5.7.25 are no special case. */
 struct dsn_status {
-    uint8_t cls;    /* 2, 4 or 5 */
+    uint8_t cls;     /* 2, 4 or 5 */
     int16_t subject; /* 0 to 999 */
     int16_t detail;  /* 0 to 999 */
 };
@@ -42,7 +42,7 @@ struct dsn_reason {
     const char *category; /* "recipient" */
     const char *blame;    /* "recipient", "sender", "message", "infrastructure", "unknown" */
     const char *title, *meaning, *causes, *remedies; /* for people; lists separated by ';' */
-    enum dsn_action action; /* the default one */
+    enum dsn_action action;                          /* the default one */
     enum dsn_level severity;
     bool transient; /* soft whatever the class says */
 };
@@ -53,8 +53,8 @@ struct dsn_verdict {
     enum dsn_action action;
     enum dsn_level severity, confidence;
     const struct dsn_reason *reason; /* borrowed from the knowledge; NULL where there is none */
-    const char *rule;                /* id of the rule that decided; borrowed from the knowledge; NULL: the catalogue did */
-    const char *provider;            /* operator of the remote mail host, borrowed from the knowledge; NULL: not known */
+    const char *rule; /* id of the rule that decided; borrowed from the knowledge; NULL: the catalogue did */
+    const char *provider; /* operator of the remote mail host, borrowed from the knowledge; NULL: not known */
 };
 
 const char *dsn_kind_name(enum dsn_kind kind);

@@ -1,26 +1,14 @@
 /* arf: complaints, and feedback that is none.
  */
-#include "unit.h"
-
-static struct dsn_knowledge *knowledge;
-static struct dsn_reader *reader;
-
-static const struct dsn_report *read_text(const char *message) {
-    const struct dsn_report *report = NULL;
-    if (!knowledge)
-        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
-    if (!reader)
-        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
-    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
-    return report;
-}
+#include "read.h"
 
 #define HEAD                                                                                                 \
-    "From: fbl@isp.example\nTo: abuse@shop.example\nSubject: FW: Your order\nMIME-Version: 1.0\n"             \
+    "From: fbl@isp.example\nTo: abuse@shop.example\nSubject: FW: Your order\nMIME-Version: 1.0\n"            \
     "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"                            \
-    "--b\nContent-Type: text/plain\n\nThis is a complaint.\n\n--b\nContent-Type: message/feedback-report\n\n"
+    "--b\nContent-Type: text/plain\n\nThis is a complaint.\n\n--b\nContent-Type: "                           \
+    "message/feedback-report\n\n"
 #define ORIGINAL                                                                                             \
-    "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <1@shop.example>\nFrom: us@shop.example\n"            \
+    "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <1@shop.example>\nFrom: us@shop.example\n"           \
     "To: lena@isp.example\nSubject: Your order\n\nHello\n--b--\n"
 
 START_TEST(a_complaint_names_its_complainer_type_and_source) {
@@ -38,15 +26,17 @@ END_TEST
 
 START_TEST(several_complainers_are_all_told) {
     const struct dsn_report *report = read_text(
-        HEAD "Feedback-Type: abuse\nOriginal-Rcpt-To: <tom@isp.example>\nOriginal-Rcpt-To: <ann@isp.example>\n"
-             "Original-Rcpt-To: <tom@isp.example>\n" ORIGINAL);
+        HEAD
+        "Feedback-Type: abuse\nOriginal-Rcpt-To: <tom@isp.example>\nOriginal-Rcpt-To: <ann@isp.example>\n"
+        "Original-Rcpt-To: <tom@isp.example>\n" ORIGINAL);
     ck_assert_uint_eq(report->n_recipients, 2);
     assert_sv(report->recipients[1].recipient, "ann@isp.example");
 }
 END_TEST
 
 START_TEST(a_redacted_complainer_is_taken_from_the_returned_message) {
-    const struct dsn_report *report = read_text(HEAD "Feedback-Type: abuse\nOriginal-Rcpt-To: redacted\n" ORIGINAL);
+    const struct dsn_report *report =
+        read_text(HEAD "Feedback-Type: abuse\nOriginal-Rcpt-To: redacted\n" ORIGINAL);
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].recipient, "lena@isp.example");
 }
@@ -54,18 +44,22 @@ END_TEST
 
 START_TEST(not_spam_and_auth_failure_are_no_complaints) {
     ck_assert_uint_eq(
-        read_text(HEAD "Feedback-Type: not-spam\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)->n_recipients, 0);
+        read_text(HEAD "Feedback-Type: not-spam\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)
+            ->n_recipients,
+        0);
     ck_assert_uint_eq(
-        read_text(HEAD "Feedback-Type: auth-failure\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)->n_recipients,
+        read_text(HEAD "Feedback-Type: auth-failure\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)
+            ->n_recipients,
         0);
 }
 END_TEST
 
 START_TEST(a_loop_without_a_report_names_him_in_a_header) {
-    const struct dsn_report *report =
-        read_text("From: staff@isp.example\nSubject: complaint about message from 192.0.2.10\nMIME-Version: 1.0\n"
-                  "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n"
-                  "X-HmXmrOriginalRecipient: lena@isp.example\nFrom: us@shop.example\nTo: x@isp.example\n\nHi\n--b--\n");
+    const struct dsn_report *report = read_text(
+        "From: staff@isp.example\nSubject: complaint about message from 192.0.2.10\nMIME-Version: 1.0\n"
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n"
+        "X-HmXmrOriginalRecipient: lena@isp.example\nFrom: us@shop.example\nTo: "
+        "x@isp.example\n\nHi\n--b--\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_COMPLAINT);
     assert_sv(report->recipients[0].recipient, "lena@isp.example");
@@ -73,5 +67,5 @@ START_TEST(a_loop_without_a_report_names_him_in_a_header) {
 END_TEST
 
 RUN_SUITE("arf", a_complaint_names_its_complainer_type_and_source, several_complainers_are_all_told,
-          a_redacted_complainer_is_taken_from_the_returned_message, not_spam_and_auth_failure_are_no_complaints,
-          a_loop_without_a_report_names_him_in_a_header)
+          a_redacted_complainer_is_taken_from_the_returned_message,
+          not_spam_and_auth_failure_are_no_complaints, a_loop_without_a_report_names_him_in_a_header)

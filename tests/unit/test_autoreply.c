@@ -1,19 +1,6 @@
 /* autoreply: what answers by itself and is no bounce.
  */
-#include "unit.h"
-
-static struct dsn_knowledge *knowledge;
-static struct dsn_reader *reader;
-
-static const struct dsn_report *read_text(const char *message) {
-    const struct dsn_report *report = NULL;
-    if (!knowledge)
-        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
-    if (!reader)
-        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
-    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
-    return report;
-}
+#include "read.h"
 
 START_TEST(a_vacation_reply_is_the_repliers_even_from_a_null_sender) {
     const struct dsn_report *report =
@@ -29,8 +16,10 @@ START_TEST(a_bounce_that_calls_itself_auto_replied_is_a_bounce) {
     const struct dsn_report *report = read_text(
         "Return-Path: <>\nFrom: Mail Delivery System <Mailer-Daemon@mx.example>\nTo: us@shop.example\n"
         "Auto-Submitted: auto-replied\nSubject: Mail delivery failed: returning message to sender\n\n"
-        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be "
-        "delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n"
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could "
+        "not be "
+        "delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) "
+        "failed:\n\n"
         "  lena@post.example\n    Unrouteable address\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_BOUNCE);
@@ -48,11 +37,11 @@ START_TEST(a_read_receipt_is_no_report) {
 END_TEST
 
 START_TEST(a_person_who_quotes_a_bounce_is_no_bounce) {
-    const struct dsn_report *report =
-        read_text("Return-Path: <lena@post.example>\nFrom: lena@post.example\nTo: us@shop.example\n"
-                  "Subject: Re: Undelivered Mail Returned to Sender\n\nWhat does this mean?\n\n"
-                  "> This is the mail system at host mx.example.\n> <tom@nowhere.example>: host mx[192.0.2.1] said:\n"
-                  "> 550 5.1.1 User unknown\n");
+    const struct dsn_report *report = read_text(
+        "Return-Path: <lena@post.example>\nFrom: lena@post.example\nTo: us@shop.example\n"
+        "Subject: Re: Undelivered Mail Returned to Sender\n\nWhat does this mean?\n\n"
+        "> This is the mail system at host mx.example.\n> <tom@nowhere.example>: host mx[192.0.2.1] said:\n"
+        "> 550 5.1.1 User unknown\n");
     ck_assert_uint_eq(report->n_recipients, 0);
 }
 END_TEST

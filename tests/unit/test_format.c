@@ -1,6 +1,6 @@
 /* format: every format on its sample, and what descriptions can express.
  */
-#include "unit.h"
+#include "read.h"
 
 #include "mail/format.h"
 #include "verdict/knowledge.h"
@@ -8,23 +8,6 @@
 #include <glib.h>
 
 #define SAMPLES TESTS_DIR "/samples/formats/"
-
-static struct dsn_knowledge *knowledge;
-static struct dsn_reader *reader;
-
-static void open_reader(void) {
-    if (!knowledge)
-        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
-    if (!reader)
-        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
-}
-
-static const struct dsn_report *read_text(const char *message) {
-    const struct dsn_report *report = NULL;
-    open_reader();
-    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
-    return report;
-}
 
 static char *slurp(const char *name) {
     char *path = g_strconcat(SAMPLES, name, NULL), *text = NULL;
@@ -42,7 +25,8 @@ static void check_row(const struct dsn_report *report, size_t i, char **row) {
     }
     ck_assert_msg(i < report->n_recipients, "%s: %zu recipients", row[0], report->n_recipients);
     const struct dsn_recipient *r = &report->recipients[i];
-    ck_assert_msg(strcmp(dsn_kind_name(r->verdict.kind), row[2]) == 0, "%s: %s", row[0], dsn_kind_name(r->verdict.kind));
+    ck_assert_msg(strcmp(dsn_kind_name(r->verdict.kind), row[2]) == 0, "%s: %s", row[0],
+                  dsn_kind_name(r->verdict.kind));
     assert_sv(r->recipient, row[3]);
     dsn_status_format(r->status, status);
     ck_assert_msg(strcmp(status, row[4]) == 0, "%s: status %s", row[0], status);
@@ -92,7 +76,8 @@ START_TEST(every_format_names_a_sample_that_it_reads) {
 }
 END_TEST
 
-/* --- descriptions -------------------------------------------------------------------------------------------------- */
+/* --- descriptions
+ * -------------------------------------------------------------------------------------------------- */
 
 static enum dsn_error load(const char *text, struct dsn_problems *problems, struct dsn_formats **out) {
     struct dsn_keyfile *file = NULL;
@@ -107,7 +92,8 @@ static void assert_refused(const char *text, const char *problem) {
     struct dsn_formats *formats = NULL;
     ck_assert_int_eq(load(text, problems, &formats), DSN_ERR_SYNTAX);
     ck_assert_uint_ge(dsn_problems_count(problems), 1);
-    ck_assert_msg(strstr(dsn_problems_get(problems, 0), problem) != NULL, "got: %s", dsn_problems_get(problems, 0));
+    ck_assert_msg(strstr(dsn_problems_get(problems, 0), problem) != NULL, "got: %s",
+                  dsn_problems_get(problems, 0));
     dsn_problems_free(problems);
 }
 
@@ -124,13 +110,15 @@ START_TEST(mistakes_are_named_by_file_and_line) {
 }
 END_TEST
 
-#define BOUNCE "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nTo: us@shop.example\nSubject: Undeliverable mail\n\n"
+#define BOUNCE                                                                                               \
+    "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nTo: us@shop.example\nSubject: Undeliverable mail\n\n"
 
 START_TEST(the_returned_message_is_not_read_as_the_report) {
     const struct dsn_report *report = read_text(
-        BOUNCE "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\n550 5.1.1 no\n\n"
-               "--- Below this line is a copy of the message.\n\nReturn-Path: <us@shop.example>\n"
-               "Message-ID: <1@shop.example>\nTo: a@b.example\nSubject: hello\n\n<c@d.example>:\n550 5.2.2 full\n");
+        BOUNCE
+        "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\n550 5.1.1 no\n\n"
+        "--- Below this line is a copy of the message.\n\nReturn-Path: <us@shop.example>\n"
+        "Message-ID: <1@shop.example>\nTo: a@b.example\nSubject: hello\n\n<c@d.example>:\n550 5.2.2 full\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].recipient, "a@b.example");
     assert_sv(report->original.message_id, "<1@shop.example>");

@@ -1,26 +1,14 @@
 /* prose: guesses, and whose address is never guessed.
  */
-#include "unit.h"
-
-static struct dsn_knowledge *knowledge;
-static struct dsn_reader *reader;
-
-static const struct dsn_report *read_text(const char *message) {
-    const struct dsn_report *report = NULL;
-    if (!knowledge)
-        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
-    if (!reader)
-        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
-    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
-    return report;
-}
+#include "read.h"
 
 #define BOUNCE "Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: Undeliverable\n\n"
 
 START_TEST(a_guess_says_that_it_is_one) {
     const struct dsn_report *report = read_text(
-        BOUNCE "us@shop.example, your mail could not be delivered: lena@post.example has no mailbox (550 5.1.1).\n"
-               "Ask help@mx.example or postmaster@mx.example.\n");
+        BOUNCE
+        "us@shop.example, your mail could not be delivered: lena@post.example has no mailbox (550 5.1.1).\n"
+        "Ask help@mx.example or postmaster@mx.example.\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].recipient, "lena@post.example");
     ck_assert(report->guessed);
@@ -29,18 +17,21 @@ START_TEST(a_guess_says_that_it_is_one) {
 END_TEST
 
 START_TEST(the_reports_own_addresses_are_never_the_recipient) {
-    ck_assert_uint_eq(read_text(BOUNCE "Mail could not be delivered. Ask postmaster@mx.example for us@shop.example.\n")
-                          ->n_recipients,
-                      0);
+    ck_assert_uint_eq(
+        read_text(BOUNCE "Mail could not be delivered. Ask postmaster@mx.example for us@shop.example.\n")
+            ->n_recipients,
+        0);
 }
 END_TEST
 
 START_TEST(html_is_read_as_text) {
-    const struct dsn_report *report = read_text(
-        "Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: Undeliverable\nMIME-Version: 1.0\n"
-        "Content-Type: text/html; charset=utf-8\n\n<html><head><style>a@b.example {}</style></head><body><!-- c@d.example "
-        "--><p>Your mail could not be delivered.</p><p>Recipient: <b>lena@post.example</b></p>"
-        "<p>550&nbsp;5.1.1 no&#32;such &lt;user&gt;</p></body></html>\n");
+    const struct dsn_report *report =
+        read_text("Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: "
+                  "Undeliverable\nMIME-Version: 1.0\n"
+                  "Content-Type: text/html; charset=utf-8\n\n<html><head><style>a@b.example "
+                  "{}</style></head><body><!-- c@d.example "
+                  "--><p>Your mail could not be delivered.</p><p>Recipient: <b>lena@post.example</b></p>"
+                  "<p>550&nbsp;5.1.1 no&#32;such &lt;user&gt;</p></body></html>\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].recipient, "lena@post.example");
     ck_assert_uint_eq(report->recipients[0].smtp_code, 550);
@@ -48,21 +39,22 @@ START_TEST(html_is_read_as_text) {
 END_TEST
 
 START_TEST(a_delay_in_prose_is_a_delay) {
-    const struct dsn_report *report =
-        read_text(BOUNCE "Recipient: lena@post.example\nYour mail could not be delivered for the last 4 hours.\n"
-                         "No need to retry, we will keep trying.\n");
+    const struct dsn_report *report = read_text(
+        BOUNCE "Recipient: lena@post.example\nYour mail could not be delivered for the last 4 hours.\n"
+               "No need to retry, we will keep trying.\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_DELAY);
 }
 END_TEST
 
 START_TEST(ordinary_mail_is_no_report) {
-    ck_assert_uint_eq(read_text("Return-Path: <lena@post.example>\nFrom: lena@post.example\nTo: us@shop.example\n"
-                                "Subject: Question\n\nMy mail to tom@nowhere.example was rejected, 550 5.1.1.\n")
-                          ->n_recipients,
-                      0);
+    ck_assert_uint_eq(
+        read_text("Return-Path: <lena@post.example>\nFrom: lena@post.example\nTo: us@shop.example\n"
+                  "Subject: Question\n\nMy mail to tom@nowhere.example was rejected, 550 5.1.1.\n")
+            ->n_recipients,
+        0);
 }
 END_TEST
 
-RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient, html_is_read_as_text,
-          a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)
+RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient,
+          html_is_read_as_text, a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)

@@ -1,6 +1,6 @@
 /* reader: whole messages in, reports and verdicts out: rfc3464, message, report, classify and event together.
  */
-#include "unit.h"
+#include "read.h"
 
 #include <glib.h>
 #include <yajl/yajl_tree.h>
@@ -16,25 +16,8 @@
     "X-Campaign: c7\n\nFinal-Recipient: rfc822; never@example.net\nAction: failed\nStatus: 5.1.1\n--b--\n"
 #define REPORT(fields) REPORT_HEAD fields REPORT_ORIGINAL
 
-static struct dsn_knowledge *knowledge;
-static struct dsn_reader *reader;
-
-static void open_reader(void) {
-    if (!knowledge)
-        ck_assert_int_eq(dsn_knowledge_new_builtin(&knowledge), DSN_OK);
-    if (!reader)
-        ck_assert_int_eq(dsn_reader_new(knowledge, NULL, &reader), DSN_OK);
-}
-
-static const struct dsn_report *read_message(const char *message) {
-    const struct dsn_report *report = NULL;
-    open_reader();
-    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
-    return report;
-}
-
 static const struct dsn_recipient *read_one(const char *message) {
-    const struct dsn_report *report = read_message(message);
+    const struct dsn_report *report = read_text(message);
     ck_assert_uint_eq(report->n_recipients, 1);
     return &report->recipients[0];
 }
@@ -45,7 +28,7 @@ static void assert_status(struct dsn_status status, const char *expected) {
 }
 
 START_TEST(every_field_of_a_delivery_status_is_read) {
-    const struct dsn_report *report = read_message(REPORT(
+    const struct dsn_report *report = read_text(REPORT(
         "Original-Envelope-Id: env-1\nReporting-MTA: dns; mx.example.org (Postfix)\nDSN-Gateway: dns; "
         "gw.example.org\n"
         "Received-From-MTA: smtp; out.example.org\nArrival-Date: Tue, 24 Nov 2026 10:00:00 +0100\n\n"
@@ -85,8 +68,8 @@ END_TEST
 
 START_TEST(returned_original_is_never_the_report) {
     const struct dsn_report *report =
-        read_message(REPORT("Reporting-MTA: dns; mx.example.org\n\n"
-                            "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.2.2\n"));
+        read_text(REPORT("Reporting-MTA: dns; mx.example.org\n\n"
+                         "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.2.2\n"));
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].final_recipient, "user@example.com");
     assert_status(report->recipients[0].status, "5.2.2");
@@ -95,10 +78,10 @@ END_TEST
 
 START_TEST(recipients_without_a_blank_line_between_them_are_two) {
     const struct dsn_report *report =
-        read_message(REPORT("this line is no field at all\nReporting-MTA: dns; mx.example.org\n"
-                            "Final-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n"
-                            "Final-Recipient: rfc822; b@example.com\nAction: delayed\nStatus: 4.2.2\n"
-                            "\n\nFinal-Recipient: rfc822; c@example.com\nAction: relayed\nStatus: 2.0.0\n"));
+        read_text(REPORT("this line is no field at all\nReporting-MTA: dns; mx.example.org\n"
+                         "Final-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n"
+                         "Final-Recipient: rfc822; b@example.com\nAction: delayed\nStatus: 4.2.2\n"
+                         "\n\nFinal-Recipient: rfc822; c@example.com\nAction: relayed\nStatus: 2.0.0\n"));
     ck_assert_uint_eq(report->n_recipients, 3);
     assert_sv(report->recipients[1].final_recipient, "b@example.com");
     ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_BOUNCE);
@@ -168,11 +151,11 @@ END_TEST
 
 START_TEST(global_status_and_headers_are_read) {
     const struct dsn_report *report =
-        read_message("From: MAILER-DAEMON@x.example\nContent-Type: multipart/report; boundary=\"g\"\n\n--g\n"
-                     "Content-Type: message/global-delivery-status\n\nReporting-MTA: dns; x.example\n\n"
-                     "Final-Recipient: utf-8; jos\\x{E9}@example.com\nAction: failed\nStatus: 5.6.7\n\n--g\n"
-                     "Content-Type: message/global-headers\n\nMessage-ID: <g@x.example>\nSubject: "
-                     "\xC3\xA9t\xC3\xA9\n\n--g--\n");
+        read_text("From: MAILER-DAEMON@x.example\nContent-Type: multipart/report; boundary=\"g\"\n\n--g\n"
+                  "Content-Type: message/global-delivery-status\n\nReporting-MTA: dns; x.example\n\n"
+                  "Final-Recipient: utf-8; jos\\x{E9}@example.com\nAction: failed\nStatus: 5.6.7\n\n--g\n"
+                  "Content-Type: message/global-headers\n\nMessage-ID: <g@x.example>\nSubject: "
+                  "\xC3\xA9t\xC3\xA9\n\n--g--\n");
     ck_assert_uint_eq(report->n_recipients, 1);
     assert_sv(report->recipients[0].recipient, "josé@example.com");
     assert_sv(report->original.subject, "été");
@@ -185,7 +168,7 @@ START_TEST(what_is_no_mail_is_refused) {
     ck_assert_int_eq(dsn_reader_read(reader, DSN_LIT(""), &report), DSN_ERR_INVALID);
     ck_assert_int_eq(dsn_reader_read(reader, DSN_LIT("no header here\n\nat all\n"), &report),
                      DSN_ERR_INVALID);
-    report = read_message("From: a@example.org\nSubject: hello\n\nHow are you?\n");
+    report = read_text("From: a@example.org\nSubject: hello\n\nHow are you?\n");
     ck_assert_uint_eq(report->n_recipients, 0);
 }
 END_TEST
@@ -262,7 +245,7 @@ START_TEST(event_id_is_the_same_for_the_same_report_and_differs_by_recipient) {
     struct dsn_event event;
     char ids[2][2][DSN_EVENT_ID_LEN + 1];
     for (size_t round = 0; round < 2; round++) {
-        ck_assert_uint_eq(read_message(message)->n_recipients, 2);
+        ck_assert_uint_eq(read_text(message)->n_recipients, 2);
         for (size_t i = 0; i < 2; i++) {
             ck_assert_int_eq(dsn_event_write(reader, i, &source, &event), DSN_OK);
             strcpy(ids[round][i], event.id);

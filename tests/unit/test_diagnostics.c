@@ -1,0 +1,58 @@
+/* diagnostics: several hundred real answers of servers, each with its reason (tests/diagnostics.tsv). */
+#include "read.h"
+
+#include "mail/answer.h"
+#include "verdict/knowledge.h"
+
+#include <glib.h>
+#include <stdio.h>
+
+/* A provider's answer is looked at as if it came from that provider's host. */
+static const char *reason_of_provider(const char *text, const char *provider) {
+    struct dsn_arena *arena = dsn_arena_new();
+    struct dsn_strview unfolded = dsn_answer_unfold(arena, dsn_sv_str(text));
+    struct dsn_answer answer = dsn_answer_read(unfolded);
+    const struct dsn_rules *rules = dsn_knowledge_rules(knowledge);
+    struct dsn_matcher_scratch *scratch;
+    ck_assert_int_eq(dsn_matcher_scratch_new(dsn_rules_matcher(rules), &scratch), DSN_OK);
+    struct dsn_rule_facts facts = {.smtp_code = answer.smtp_code, .status = answer.status, .text = unfolded};
+    facts.provider = dsn_provider_find(dsn_knowledge_providers(knowledge), provider);
+    ck_assert_msg(facts.provider != NULL, "there is no provider %s", provider);
+    const struct dsn_rule *rule = dsn_rules_best(rules, scratch, &facts, NULL, NULL);
+    dsn_matcher_scratch_free(scratch);
+    dsn_arena_free(arena);
+    return rule ? rule->reason->name : "none";
+}
+
+static const char *reason_of(const char *text) {
+    const struct dsn_recipient *recipient;
+    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(text), &recipient), DSN_OK);
+    return recipient->verdict.reason->name;
+}
+
+START_TEST(every_diagnostic_has_its_reason) {
+    char *table = NULL;
+    unsigned wrong = 0, rows = 0;
+    open_reader();
+    ck_assert(g_file_get_contents(TESTS_DIR "/diagnostics.tsv", &table, NULL, NULL));
+    char **lines = g_strsplit(table, "\n", -1);
+    for (size_t i = 0; lines[i]; i++) {
+        char **row = g_strsplit(lines[i], "\t", 3);
+        if (lines[i][0] != '#' && g_strv_length(row) >= 2) {
+            const char *got = row[2] && *row[2] ? reason_of_provider(row[0], row[2]) : reason_of(row[0]);
+            rows++;
+            if (strcmp(got, row[1]) != 0) {
+                wrong++;
+                fprintf(stderr, "line %zu: expected %s, got %s: %s\n", i + 1, row[1], got, row[0]);
+            }
+        }
+        g_strfreev(row);
+    }
+    g_strfreev(lines);
+    g_free(table);
+    ck_assert_uint_gt(rows, 400);
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
+RUN_SUITE("diagnostics", every_diagnostic_has_its_reason)
