@@ -97,14 +97,15 @@ static bool begins_mbox(GBytes *bytes) {
 
 static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, const char *path) {
     GBytes *bytes = read_all(fd, expected, w->max_bytes);
-    if (bytes && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes &&
+    bool single = strcmp(kind, "maildir") == 0; /* a file is a message there, whatever it begins with */
+    if (bytes && !single && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes &&
         lseek(fd, 0, SEEK_SET) == 0) {
         g_bytes_unref(bytes); /* an mbox may be larger than a message */
         bytes = read_all(fd, expected, MBOX_MAX_BYTES);
     }
     if (!bytes)
         complain(w, path, g_strerror(errno));
-    else if (begins_mbox(bytes))
+    else if (!single && begins_mbox(bytes))
         split_mbox(w, path, bytes);
     else
         hand_out(w, kind, path, 0, bytes);
