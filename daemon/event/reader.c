@@ -114,6 +114,8 @@ enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview mes
     for (size_t i = 0; i < reader->report.n_recipients; i++) {
         struct dsn_recipient *recipient = (struct dsn_recipient *)(guintptr)&reader->report.recipients[i];
         dsn_classify(&reader->classifier, &reader->report, recipient, NULL);
+        if (!recipient->recipient.n && recipient->verdict.action == DSN_ACTION_SUPPRESS)
+            recipient->verdict.action = DSN_ACTION_COUNT; /* there is no address that could be */
     }
     *out = &reader->report;
     return DSN_OK;
