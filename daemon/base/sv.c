@@ -30,6 +30,14 @@ size_t dsn_sv_find_char(struct dsn_strview s, char c, size_t from) {
     return hit ? (size_t)(hit - s.p) : SIZE_MAX;
 }
 
+bool dsn_sv_is_one_of(struct dsn_strview s, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (dsn_sv_eq_nocase(s, dsn_sv_str(words[i])))
+            return true;
+    }
+    return false;
+}
+
 struct dsn_strview dsn_sv_trim(struct dsn_strview s) {
     while (s.n && dsn_is_space(s.p[0]))
         s = dsn_sv_from(s, 1);

@@ -53,6 +53,8 @@ bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix);
 size_t dsn_sv_find_nocase(struct dsn_strview s, struct dsn_strview needle, size_t from);
 size_t dsn_sv_find_char(struct dsn_strview s, char c, size_t from);
 struct dsn_strview dsn_sv_trim(struct dsn_strview s);
+/* Whether `s` is one of `n` words, whatever its case. */
+bool dsn_sv_is_one_of(struct dsn_strview s, const char *const *words, size_t n);
 
 /* Takes the next line off `*rest` (LF, CR LF or CR ends it, and is not part of it); false when nothing is
  * left. */

@@ -28,16 +28,8 @@ static const char *const addressee_headers[] = {"Delivered-To", "X-Original-To",
 /* Headers of a mail that a mail program wrote when somebody pressed its "unsubscribe". */
 static const char *const unsubscribe_headers[] = {"X-Apple-Unsubscribe"};
 
-static bool is_known(const struct dsn_draft *draft, struct dsn_strview address) {
-    for (size_t i = 0; i < draft->n; i++) {
-        if (dsn_sv_eq_nocase(draft->recipients[i].final_recipient, address))
-            return true;
-    }
-    return false;
-}
-
 static void add_complainer(struct dsn_draft *draft, struct dsn_strview address, enum dsn_provenance from) {
-    if (!address.n || is_known(draft, address))
+    if (!address.n || dsn_draft_find(draft, address))
         return;
     struct dsn_recipient *recipient = dsn_draft_add(draft);
     if (!recipient)
@@ -138,14 +130,6 @@ static void add_anonymous(struct dsn_draft *draft) {
         recipient->verdict.kind = DSN_KIND_COMPLAINT;
 }
 
-static bool is_no_complaint(struct dsn_strview type) {
-    for (size_t i = 0; i < G_N_ELEMENTS(no_complaints); i++) {
-        if (dsn_sv_eq_nocase(type, dsn_sv_str(no_complaints[i])))
-            return true;
-    }
-    return false;
-}
-
 static bool read_feedback(struct dsn_draft *draft, const struct dsn_part *part) {
     struct dsn_strview text = part->text;
     struct dsn_fields fields;
@@ -153,7 +137,7 @@ static bool read_feedback(struct dsn_draft *draft, const struct dsn_part *part) 
     find_original(draft);
     while (dsn_fields_next_group(draft->arena, draft->limits, &text, &fields))
         read_report_fields(draft, &fields);
-    if (is_no_complaint(draft->report.feedback_type)) {
+    if (dsn_sv_is_one_of(draft->report.feedback_type, no_complaints, G_N_ELEMENTS(no_complaints))) {
         draft->n = 0;
         return true;
     }

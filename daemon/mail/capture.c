@@ -1,6 +1,7 @@
 /* capture: picks named pieces out of a text. Knows PCRE2, and is the only module that does. */
 #include "capture.h"
 #include "base/sv.h"
+#include "base/utf8.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <glib.h>
@@ -146,19 +147,9 @@ static struct dsn_strview group_of(const unsigned *numbers, const PCRE2_SIZE *en
     return DSN_NONE;
 }
 
-/* The cut must not split a character: PCRE2 is told that the text is valid. */
-static struct dsn_strview cap(struct dsn_strview text) {
-    if (text.n > MAX_BYTES) {
-        text.n = MAX_BYTES;
-        while (text.n && (text.p[text.n] & 0xC0) == 0x80)
-            text.n--;
-    }
-    return text;
-}
-
 bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch,
                       struct dsn_strview text, size_t from, struct dsn_captured *out) {
-    text = cap(text);
+    text = dsn_utf8_cut(text, MAX_BYTES); /* PCRE2 is told that the text is valid */
     if (!text.p || from > text.n || !scratch->overruns_left || scratch->work_left < text.n - from)
         return false;
     scratch->work_left -= text.n - from;

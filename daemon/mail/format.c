@@ -306,14 +306,6 @@ static void describe(struct reading *r, struct dsn_recipient *recipient, const s
         recipient->status = (struct dsn_status){.cls = cls, .subject = -1, .detail = -1};
 }
 
-static struct dsn_recipient *find_same(struct dsn_draft *draft, struct dsn_strview address) {
-    for (size_t i = 0; address.n && i < draft->n; i++) {
-        if (dsn_sv_eq_nocase(draft->recipients[i].final_recipient, address))
-            return &draft->recipients[i];
-    }
-    return NULL;
-}
-
 static bool says_nothing(const struct place *place) {
     return !dsn_sv_trim(place->lines).n;
 }
@@ -322,7 +314,7 @@ static bool says_nothing(const struct place *place) {
  * that mail could go to. */
 static void add_recipient(struct reading *r, struct dsn_strview address, const struct dsn_captured *captured,
                           const struct place *place) {
-    struct dsn_recipient *recipient = find_same(r->draft, address);
+    struct dsn_recipient *recipient = dsn_draft_find(r->draft, address);
     if (recipient) {
         struct place *known = &r->places[recipient - r->draft->recipients];
         *known = says_nothing(known) ? *place : *known;
@@ -424,11 +416,8 @@ static size_t list_failed(struct dsn_draft *draft, struct dsn_strview out[MAX_LI
 
 static size_t list_addressees(struct reading *r, struct dsn_strview out[MAX_LISTED]) {
     struct dsn_original original = r->draft->report.original;
-    const struct dsn_message *message = r->draft->message;
-    for (size_t i = 0; i < message->n_parts && !original.headers; i++) {
-        if (message->parts[i].role == DSN_PART_ORIGINAL)
-            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers, &original);
-    }
+    if (!original.headers)
+        dsn_original_of(r->draft->message, &original);
     size_t n = original.to.n ? dsn_addresses_of(r->draft->arena, original.to, out, MAX_LISTED) : 0;
     return n == 1 ? n : 0; /* of several, nobody knows which */
 }
@@ -439,7 +428,7 @@ static void name_unnamed(struct reading *r) {
     struct dsn_strview listed[MAX_LISTED];
     size_t n = list_failed(r->draft, listed), free_n = 0, kept = 0, used = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!find_same(r->draft, listed[i]))
+        if (!dsn_draft_find(r->draft, listed[i]))
             listed[free_n++] = listed[i];
     }
     if (!free_n && r->draft->n == 1)
@@ -587,9 +576,9 @@ void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats
         return;
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
-        struct dsn_recipient *same = find_same(&human, recipient->final_recipient);
+        struct dsn_recipient *same = dsn_draft_find(&human, recipient->final_recipient);
         if (!same && recipient->original_recipient.n)
-            same = find_same(&human, recipient->original_recipient);
+            same = dsn_draft_find(&human, recipient->original_recipient);
         if (!same && draft->n == 1 && human.n == 1)
             same = &human.recipients[0];
         if (same && lacks_answer(recipient))

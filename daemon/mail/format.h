@@ -45,7 +45,6 @@ void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats
 
 /* The formats by number, in the order in which they are tried: for `dsnd check`. NULL past the end. */
 const char *dsn_formats_name(const struct dsn_formats *formats, size_t i);
-const char *dsn_formats_file(const struct dsn_formats *formats, size_t i);
 /* Path of the sample that proves it, as the file names it; NULL where it names none. */
 const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i);
 

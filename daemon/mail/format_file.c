@@ -309,10 +309,6 @@ const char *dsn_formats_name(const struct dsn_formats *formats, size_t i) {
     return i < formats->n ? formats->items[i].name : NULL;
 }
 
-const char *dsn_formats_file(const struct dsn_formats *formats, size_t i) {
-    return i < formats->n ? formats->items[i].file : NULL;
-}
-
 const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i) {
     return i < formats->n ? formats->items[i].sample : NULL;
 }

@@ -24,14 +24,6 @@ static const struct {
     {"ccedil", "ç"}, {"ndash", "-"}, {"rsquo", "'"},
 };
 
-static bool is_one_of(const char *const *names, size_t n, struct dsn_strview name) {
-    for (size_t i = 0; i < n; i++) {
-        if (dsn_sv_eq_nocase(name, dsn_sv_str(names[i])))
-            return true;
-    }
-    return false;
-}
-
 /* The name in "<td class=...": letters and digits behind '<' or '</'. */
 static struct dsn_strview tag_name(struct dsn_strview html, size_t i) {
     size_t begin = i + 1;
@@ -62,7 +54,7 @@ static size_t skip(struct dsn_strview html, size_t i) {
         end = dsn_sv_find_nocase(html, DSN_LIT("-->"), i);
         return end == SIZE_MAX ? html.n : end + 3;
     }
-    if (html.p[i + 1] != '/' && is_one_of(hidden, G_N_ELEMENTS(hidden), name)) {
+    if (html.p[i + 1] != '/' && dsn_sv_is_one_of(name, hidden, G_N_ELEMENTS(hidden))) {
         char closing[16];
         int n = g_snprintf(closing, sizeof closing, "</%.*s", (int)name.n, name.p);
         end = dsn_sv_find_nocase(html, dsn_sv(closing, (size_t)n), i);
@@ -121,7 +113,7 @@ struct dsn_strview dsn_html_text(struct dsn_arena *arena, struct dsn_strview htm
     for (size_t i = 0; i < html.n && !out.failed;) {
         char c = html.p[i];
         if (c == '<' && is_tag(html, i)) {
-            if (is_one_of(blocks, G_N_ELEMENTS(blocks), tag_name(html, i)))
+            if (dsn_sv_is_one_of(tag_name(html, i), blocks, G_N_ELEMENTS(blocks)))
                 break_line(&out);
             i = skip(html, i);
         } else if (c == '&') {

@@ -1,4 +1,4 @@
-/* original: what the header of the returned message tells. Knows header names, nothing of MIME or reports. */
+/* original: what the header of the returned message tells. Knows header names, nothing of reports. */
 #include "original.h"
 
 #include <glib.h>
@@ -23,5 +23,15 @@ void dsn_original_read(const struct dsn_field *headers, size_t n, struct dsn_ori
         struct dsn_strview value = dsn_header_get(headers, n, wanted[i].name);
         if (value.n)
             *(struct dsn_strview *)(void *)((char *)out + wanted[i].offset) = value;
+    }
+}
+
+void dsn_original_of(const struct dsn_message *message, struct dsn_original *out) {
+    for (size_t i = 0; i < message->n_parts; i++) {
+        const struct dsn_part *part = &message->parts[i];
+        if (part->role != DSN_PART_ORIGINAL || !part->headers)
+            continue;
+        dsn_original_read(part->headers, part->n_headers, out);
+        return;
     }
 }

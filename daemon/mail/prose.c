@@ -43,11 +43,7 @@ static bool is_own(const struct dsn_prose_own *own, struct dsn_strview address) 
 static bool is_helper(struct dsn_strview address) {
     struct dsn_strview domain = dsn_address_domain(address);
     struct dsn_strview local = dsn_sv(address.p, address.n - domain.n - 1);
-    for (size_t i = 0; i < G_N_ELEMENTS(helpers); i++) {
-        if (dsn_sv_eq_nocase(local, dsn_sv_str(helpers[i])))
-            return true;
-    }
-    return false;
+    return dsn_sv_is_one_of(local, helpers, G_N_ELEMENTS(helpers));
 }
 
 bool dsn_prose_may_fail(const struct dsn_prose_own *own, struct dsn_strview address) {

@@ -27,6 +27,14 @@ struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft) {
     return recipient;
 }
 
+struct dsn_recipient *dsn_draft_find(const struct dsn_draft *draft, struct dsn_strview address) {
+    for (size_t i = 0; address.n && i < draft->n; i++) {
+        if (dsn_sv_eq_nocase(draft->recipients[i].final_recipient, address))
+            return &draft->recipients[i];
+    }
+    return NULL;
+}
+
 static bool read_delivery_status(struct dsn_draft *draft) {
     bool found = false;
     for (size_t i = 0; i < draft->message->n_parts; i++) {
@@ -126,11 +134,8 @@ static void choose_recipient(struct dsn_draft *draft, struct dsn_recipient *reci
 
 static void complete(struct dsn_draft *draft) {
     const struct dsn_message *message = draft->message;
-    for (size_t i = 0; i < message->n_parts && !draft->report.original.headers; i++) {
-        if (message->parts[i].role == DSN_PART_ORIGINAL)
-            dsn_original_read(message->parts[i].headers, message->parts[i].n_headers,
-                              &draft->report.original);
-    }
+    if (!draft->report.original.headers)
+        dsn_original_of(message, &draft->report.original);
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
         if (!recipient->verdict.kind)

@@ -25,6 +25,8 @@ struct dsn_draft {
 /* A new recipient, zeroed but for its times; NULL at the limit or when memory runs out (report.truncated is
  * set). */
 struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft);
+/* The recipient with that final recipient, whatever its case; NULL where there is none, or no address. */
+struct dsn_recipient *dsn_draft_find(const struct dsn_draft *draft, struct dsn_strview address);
 
 /* Reads what `message` reports. A message that is no report gives a report without recipients. The verdict of
  * each recipient holds the kind alone. Everything lives in the arena. */

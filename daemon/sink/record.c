@@ -1,6 +1,8 @@
 /* record: an event copied to one piece of memory of its own. */
 #include "sink.h"
 
+#include "base/sv.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +14,14 @@ static struct dsn_strview copy(char **end, struct dsn_strview s) {
     return out;
 }
 
-static struct dsn_strview view(const char *s) {
-    return (struct dsn_strview){s, s ? strlen(s) : 0};
-}
-
 static const char *or_empty(const char *s) {
     return s ? s : "";
 }
 
 struct dsn_record *dsn_record_new(const struct dsn_event *event, const struct dsn_verdict *verdict,
                                   int64_t observed_at_ms) {
-    struct dsn_strview reason = view(verdict->reason ? verdict->reason->name : NULL);
-    struct dsn_strview rule = view(verdict->rule), provider = view(verdict->provider);
+    struct dsn_strview reason = dsn_sv_str(verdict->reason ? verdict->reason->name : NULL);
+    struct dsn_strview rule = dsn_sv_str(verdict->rule), provider = dsn_sv_str(verdict->provider);
     size_t weight = sizeof(struct dsn_record) + event->json.n + event->topic.n + event->address.n +
                     event->domain.n + reason.n + rule.n + provider.n;
     struct dsn_record *record = malloc(weight);

@@ -218,13 +218,3 @@ const struct dsn_code *dsn_catalogue_status(const struct dsn_catalogue *catalogu
     }
     return NULL;
 }
-
-const struct dsn_code *const *dsn_catalogue_codes(const struct dsn_catalogue *catalogue, size_t *n) {
-    *n = catalogue->codes->len;
-    return (const struct dsn_code *const *)catalogue->codes->pdata;
-}
-
-const struct dsn_reason *const *dsn_catalogue_reasons(const struct dsn_catalogue *catalogue, size_t *n) {
-    *n = catalogue->reasons->len;
-    return (const struct dsn_reason *const *)catalogue->reasons->pdata;
-}

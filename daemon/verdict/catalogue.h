@@ -34,8 +34,4 @@ const struct dsn_code *dsn_catalogue_reply(const struct dsn_catalogue *catalogue
 const struct dsn_code *dsn_catalogue_status(const struct dsn_catalogue *catalogue, struct dsn_status status,
                                             bool *exact);
 
-/* Every code / reason in file order, for listing; borrowed. */
-const struct dsn_code *const *dsn_catalogue_codes(const struct dsn_catalogue *catalogue, size_t *n);
-const struct dsn_reason *const *dsn_catalogue_reasons(const struct dsn_catalogue *catalogue, size_t *n);
-
 #endif
