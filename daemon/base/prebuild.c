@@ -54,15 +54,6 @@ static void write_table(void) {
     fprintf(out, "};\nconst size_t dsn_prebuilt_count = %zu;\n", count);
 }
 
-static void print_problems(void) {
-    struct dsn_problems *problems = dsn_problems_new();
-    struct dsn_knowledge *none = NULL;
-    dsn_knowledge_new(NULL, 0, problems, &none);
-    for (size_t i = 0; i < dsn_problems_count(problems); i++)
-        fprintf(stderr, "config/%s\n", dsn_problems_get(problems, i));
-    dsn_problems_free(problems);
-}
-
 int main(int argc, char **argv) {
     struct dsn_knowledge *knowledge = NULL;
     out = argc == 2 ? fopen(argv[1], "w") : NULL;
@@ -71,10 +62,13 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     fputs("/* made by base/prebuild.c */\n#include \"base/prebuilt.h\"\n\n", out);
-    if (dsn_knowledge_new_builtin(&knowledge) != DSN_OK) {
-        print_problems();
+    struct dsn_problems *problems = dsn_problems_new();
+    enum dsn_error error = dsn_knowledge_new(NULL, 0, problems, &knowledge);
+    for (size_t i = 0; i < dsn_problems_count(problems); i++)
+        fprintf(stderr, "config/%s\n", dsn_problems_get(problems, i));
+    dsn_problems_free(problems);
+    if (error)
         return EXIT_FAILURE;
-    }
     dsn_knowledge_unref(knowledge);
     write_table();
     return fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -34,13 +34,17 @@ int dsn_cli_usage(const char *command, const char *format, ...) {
     return DSN_EXIT_USAGE;
 }
 
+void dsn_cli_print_problems(const struct dsn_problems *problems) {
+    for (size_t i = 0; i < dsn_problems_count(problems); i++)
+        fprintf(stderr, "dsnd: %s\n", dsn_problems_get(problems, i));
+}
+
 struct dsn_knowledge *dsn_cli_knowledge(const char *directory) {
     struct dsn_problems *problems = dsn_problems_new();
     struct dsn_knowledge *knowledge = NULL;
     enum dsn_error error = directory ? dsn_knowledge_load(directory, problems, &knowledge)
                                      : dsn_knowledge_new_builtin(&knowledge);
-    for (size_t i = 0; i < dsn_problems_count(problems); i++)
-        fprintf(stderr, "dsnd: %s\n", dsn_problems_get(problems, i));
+    dsn_cli_print_problems(problems);
     if (error && !dsn_problems_count(problems))
         fprintf(stderr, "dsnd: codes and rules could not be loaded: %s\n", dsn_error_text(error));
     dsn_problems_free(problems);

@@ -22,6 +22,9 @@ bool dsn_cli_options(int *argc, char ***argv, const GOptionEntry *entries, const
 /* Says on standard error what is wrong, and that --help helps. Returns DSN_EXIT_USAGE. */
 int dsn_cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Each on a line of standard error. */
+void dsn_cli_print_problems(const struct dsn_problems *problems);
+
 /* The knowledge built in, with the files of `directory` (may be NULL) in front. NULL: it has said why. */
 struct dsn_knowledge *dsn_cli_knowledge(const char *directory);
 

@@ -5,13 +5,14 @@
 #include "event/reader.h"
 #include "inputs.h"
 #include "mail/answer.h"
+#include "output.h"
 #include "verdict/knowledge.h"
 
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MIN_WIDTH = 40, MAX_WIDTH = 100, MAX_MESSAGE_BYTES = 4 * 1024 * 1024 };
+enum { MIN_WIDTH = 40, MAX_WIDTH = 100 };
 
 struct page {
     unsigned width;
@@ -100,13 +101,9 @@ static void explain_reason(const struct page *page, const struct dsn_reason *rea
 
 /* A step of the explanation; the value comes from a message and may hold anything. */
 static void step(const char *name, struct dsn_strview value) {
-    GString *line = g_string_new(NULL);
-    for (const char *p = value.p, *end = value.p + value.n; value.n && p < end; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-        g_string_append_unichar(line, g_unichar_isprint(c) ? c : '?');
-    }
-    printf("  %-18s %s\n", name, value.p ? line->str : "-");
-    g_string_free(line, TRUE);
+    char *shown = dsn_output_shown(value);
+    printf("  %-18s %s\n", name, value.p ? shown : "-");
+    g_free(shown);
 }
 
 static void step_text(const char *name, const char *value) {
@@ -172,10 +169,14 @@ static bool explain_message(struct dsn_input input, void *data) {
     const struct dsn_report *report;
     enum dsn_error error = dsn_reader_read(e->reader, dsn_sv(p, n), &report);
     if (error) {
-        fprintf(stderr, "dsnd explain: %s: %s\n", input.name, dsn_error_text(error));
+        char *name = dsn_output_shown(dsn_sv_str(input.name));
+        fprintf(stderr, "dsnd explain: %s: %s\n", name, dsn_error_text(error));
+        g_free(name);
         e->good = false;
     } else {
-        heading(&e->page, input.name);
+        char *name = dsn_output_shown(dsn_sv_str(input.name));
+        heading(&e->page, name);
+        g_free(name);
         step("format", report->format);
         step("reporting MTA", report->reporting_mta);
         if (!report->n_recipients)
@@ -222,7 +223,7 @@ static bool explain(struct explain *e, const char *subject) {
     struct dsn_answer answer = dsn_answer_read(text);
     bool known = answer.smtp_code || answer.status.cls;
     if (g_file_test(subject, G_FILE_TEST_EXISTS) || !known) {
-        e->good &= dsn_inputs_read(subject, MAX_MESSAGE_BYTES, explain_message, e);
+        e->good &= dsn_inputs_read(subject, explain_message, e);
         return e->good;
     }
     return explain_answer(e, subject);

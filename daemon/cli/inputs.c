@@ -8,10 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MBOX_MAX_BYTES = 1 << 30 };
+enum { MESSAGE_MAX_BYTES = 4 * 1024 * 1024, MBOX_MAX_BYTES = 1 << 30 };
 
 struct walk {
-    size_t max_bytes;
     dsn_input_fn fn;
     void *data;
     bool good;
@@ -60,7 +59,7 @@ static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
     size_t number = 0;
     for (size_t from = 0, end; from < mbox.n && !w->stopped; from = end) {
         end = message_end(mbox, from);
-        GBytes *message = g_bytes_new_from_bytes(whole, from, MIN(end - from, w->max_bytes));
+        GBytes *message = g_bytes_new_from_bytes(whole, from, MIN(end - from, (size_t)MESSAGE_MAX_BYTES));
         bool single = from == 0 && end == mbox.n;
         hand_out(w, single ? "file" : "mbox", path, single ? 0 : ++number, message);
     }
@@ -96,9 +95,9 @@ static bool begins_mbox(GBytes *bytes) {
 }
 
 static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, const char *path) {
-    GBytes *bytes = read_all(fd, expected, w->max_bytes);
+    GBytes *bytes = read_all(fd, expected, (size_t)MESSAGE_MAX_BYTES);
     bool single = strcmp(kind, "maildir") == 0; /* a file is a message there, whatever it begins with */
-    if (bytes && !single && begins_mbox(bytes) && g_bytes_get_size(bytes) == w->max_bytes &&
+    if (bytes && !single && begins_mbox(bytes) && g_bytes_get_size(bytes) == (size_t)MESSAGE_MAX_BYTES &&
         lseek(fd, 0, SEEK_SET) == 0) {
         g_bytes_unref(bytes); /* an mbox may be larger than a message */
         bytes = read_all(fd, expected, MBOX_MAX_BYTES);
@@ -171,8 +170,8 @@ static void read_directory(struct walk *w, const char *path, const char *kind) {
     g_ptr_array_free(names, TRUE);
 }
 
-bool dsn_inputs_read(const char *path, size_t max_bytes, dsn_input_fn fn, void *data) {
-    struct walk w = {.max_bytes = max_bytes, .fn = fn, .data = data, .good = true};
+bool dsn_inputs_read(const char *path, dsn_input_fn fn, void *data) {
+    struct walk w = {.fn = fn, .data = data, .good = true};
     struct stat info;
     if (strcmp(path, "-") == 0)
         read_fd(&w, STDIN_FILENO, 0, "stdin", "-");

@@ -17,8 +17,8 @@ struct dsn_input {
 /* Called for each message, in order; takes what is in `input`. False stops. */
 typedef bool (*dsn_input_fn)(struct dsn_input input, void *data);
 
-/* Hands out every message of `path`, of each at most `max_bytes`. What cannot be read is named on standard
- * error and the rest goes on; returns whether everything could be. */
-bool dsn_inputs_read(const char *path, size_t max_bytes, dsn_input_fn fn, void *data);
+/* Hands out every message of `path`, of each at most as much as a reader takes by default. What cannot be
+ * read is named on standard error and the rest goes on; returns whether everything could be. */
+bool dsn_inputs_read(const char *path, dsn_input_fn fn, void *data);
 
 #endif

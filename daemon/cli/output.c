@@ -25,18 +25,16 @@ const char *dsn_output_end(enum dsn_output format) {
     return format == DSN_OUTPUT_JSON ? "\n]\n" : "";
 }
 
-/* Text of a message, safe to show on a terminal: one line, no control and no direction-changing characters.
- */
-static char *shown(struct dsn_strview s) {
+char *dsn_output_shown(struct dsn_strview s) {
     GString *out = g_string_new(NULL);
-    const char *end = s.p + s.n;
-    for (const char *p = s.p; s.n && p < end; p = g_utf8_next_char(p)) {
+    char *valid = g_utf8_make_valid(s.n ? s.p : "", (gssize)s.n); /* a file's name may be anything */
+    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
         GUnicodeType type = g_unichar_type(c);
-        bool hidden = type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
-                      type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
-        g_string_append_unichar(out, hidden ? '?' : c);
+        bool breaks = type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
+        g_string_append_unichar(out, g_unichar_isprint(c) && !breaks ? c : '?');
     }
+    g_free(valid);
     return g_string_free(out, FALSE);
 }
 
@@ -46,7 +44,8 @@ static const char *or_dash(const char *s) {
 
 static void table_row(GString *text, const struct dsn_recipient *r, const struct dsn_event_source *source) {
     char status[16], code[8] = "-";
-    char *address = shown(r->recipient.n ? r->recipient : r->final_recipient), *name = shown(source->name);
+    char *address = dsn_output_shown(r->recipient.n ? r->recipient : r->final_recipient),
+         *name = dsn_output_shown(source->name);
     if (r->smtp_code)
         g_snprintf(code, sizeof code, "%u", r->smtp_code);
     const struct dsn_verdict *v = &r->verdict;

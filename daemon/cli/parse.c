@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { RING = 512, MAX_MESSAGE_BYTES = 4 * 1024 * 1024, PROGRESS_MS = 200 };
+enum { RING = 512, PROGRESS_MS = 200 };
 
 struct job {
     struct dsn_input input;
@@ -132,7 +132,7 @@ static void run(struct parse *parse, char **paths, int n) {
         workers[i] = g_thread_new("parse", work, parse);
     fputs(dsn_output_begin(parse->format), stdout);
     for (int i = 0; i < n; i++)
-        parse->good &= dsn_inputs_read(paths[i], MAX_MESSAGE_BYTES, add_job, parse);
+        parse->good &= dsn_inputs_read(paths[i], add_job, parse);
     g_mutex_lock(&parse->lock);
     parse->closed = true;
     g_cond_broadcast(&parse->changed);

@@ -20,11 +20,6 @@ struct daemon {
     bool interrupted;
 };
 
-static void print_problems(const struct dsn_problems *problems) {
-    for (size_t i = 0; i < dsn_problems_count(problems); i++)
-        fprintf(stderr, "dsnd: %s\n", dsn_problems_get(problems, i));
-}
-
 /* Signals come by a file descriptor, to this thread alone. SIGPIPE is an errno here; SIGIO comes when
  * somebody opens a file that maildir.c has a lease on. */
 static int catch_signals(void) {
@@ -129,7 +124,7 @@ static int run(const char *path, bool once) {
     enum dsn_error error = dsn_conf_load(path, problems, &daemon.conf);
     if (!error)
         error = dsn_knowledge_load(daemon.conf->knowledge_dir, problems, &knowledge);
-    print_problems(problems);
+    dsn_cli_print_problems(problems);
     if (!error) {
         dsn_log_setup((enum dsn_log_level)daemon.conf->log_level, daemon.conf->mask_addresses != 0);
         status = run_pipeline(&daemon, once, knowledge);

@@ -95,6 +95,14 @@ static enum dsn_error read_parts(struct dsn_reader *reader, struct dsn_message *
     return DSN_OK;
 }
 
+/* A message suppresses nobody where it names no address that could be, or was cut off: the rest may say
+ * otherwise, or name somebody else. */
+static void withhold(const struct dsn_report *report, struct dsn_recipient *recipient) {
+    bool unsafe = report->incomplete || !recipient->recipient.n;
+    if (unsafe && recipient->verdict.action == DSN_ACTION_SUPPRESS)
+        recipient->verdict.action = DSN_ACTION_COUNT;
+}
+
 enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message,
                                const struct dsn_report **out) {
     dsn_arena_reset(reader->arena);
@@ -114,8 +122,7 @@ enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview mes
     for (size_t i = 0; i < reader->report.n_recipients; i++) {
         struct dsn_recipient *recipient = (struct dsn_recipient *)(guintptr)&reader->report.recipients[i];
         dsn_classify(&reader->classifier, &reader->report, recipient, NULL);
-        if (!recipient->recipient.n && recipient->verdict.action == DSN_ACTION_SUPPRESS)
-            recipient->verdict.action = DSN_ACTION_COUNT; /* there is no address that could be */
+        withhold(&reader->report, recipient);
     }
     *out = &reader->report;
     return DSN_OK;

@@ -10,11 +10,19 @@
 
 enum { MAX_INNER = 3 }; /* messages inside messages that are read as mail of their own */
 
+/* A returned message, and the part that it became. */
+struct original {
+    size_t part;
+    GMimeMessage *message; /* borrowed from the whole */
+};
+
 struct walk {
     struct dsn_arena *arena;
     const struct dsn_limits *limits;
     struct dsn_message *out;
     size_t capacity;
+    struct original *originals;
+    size_t n_originals, originals_capacity;
     unsigned inner; /* how deep in returned messages we are */
     bool failed;    /* memory ran out */
 };
@@ -201,8 +209,17 @@ static void walk_leaf(struct walk *w, GMimeObject *object) {
 static void walk_original(struct walk *w, GMimeObject *object) {
     struct dsn_part *part = add_part(w, DSN_PART_ORIGINAL, lower_type(w, object));
     GMimeMessage *message = g_mime_message_part_get_message(GMIME_MESSAGE_PART(object));
-    if (part && message)
-        part->headers = copy_headers(w, GMIME_OBJECT(message), &part->n_headers);
+    if (!part || !message)
+        return;
+    part->headers = copy_headers(w, GMIME_OBJECT(message), &part->n_headers);
+    struct original *originals =
+        dsn_arena_grow(w->arena, w->originals, w->n_originals, &w->originals_capacity, sizeof *originals);
+    if (!originals) {
+        w->failed = true;
+        return;
+    }
+    w->originals = originals;
+    originals[w->n_originals++] = (struct original){w->out->n_parts - 1, message};
 }
 
 static void add_loose_text(struct walk *w, const char *text) {
@@ -245,23 +262,15 @@ static bool holds_report(const struct dsn_message *message) {
 static void fill(struct walk *w, GMimeMessage *message);
 
 /* Originals of a message that is no report itself may be reports that somebody forwarded. */
-static void fill_inner(struct walk *w, GMimeObject *object, size_t *index) {
-    if (GMIME_IS_MULTIPART(object)) {
-        int count = g_mime_multipart_get_count(GMIME_MULTIPART(object));
-        for (int i = 0; i < count; i++)
-            fill_inner(w, g_mime_multipart_get_part(GMIME_MULTIPART(object), i), index);
-        return;
+static void fill_inner(struct walk *w) {
+    for (size_t i = 0; i < w->n_originals && !w->failed; i++) {
+        struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[w->originals[i].part];
+        part->inner = dsn_arena_alloc(w->arena, sizeof *part->inner);
+        struct walk inner = {
+            .arena = w->arena, .limits = w->limits, .out = part->inner, .inner = w->inner + 1};
+        if (part->inner)
+            fill(&inner, w->originals[i].message);
     }
-    if (!object || *index >= w->out->n_parts)
-        return;
-    struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[(*index)++];
-    GMimeMessage *message =
-        GMIME_IS_MESSAGE_PART(object) ? g_mime_message_part_get_message(GMIME_MESSAGE_PART(object)) : NULL;
-    part->inner = message ? dsn_arena_alloc(w->arena, sizeof *part->inner) : NULL;
-    if (!part->inner)
-        return;
-    struct walk inner = {.arena = w->arena, .limits = w->limits, .out = part->inner, .inner = w->inner + 1};
-    fill(&inner, message);
 }
 
 static void fill(struct walk *w, GMimeMessage *message) {
@@ -274,10 +283,8 @@ static void fill(struct walk *w, GMimeMessage *message) {
     if (report_type)
         w->out->report_type = dsn_utf8_repair(w->arena, dsn_arena_lower(w->arena, dsn_sv_str(report_type)));
     walk(w, root, 0);
-    if (!holds_report(w->out) && w->inner < MAX_INNER && GMIME_IS_MULTIPART(root)) {
-        size_t index = 0;
-        fill_inner(w, root, &index);
-    }
+    if (!holds_report(w->out) && w->inner < MAX_INNER && GMIME_IS_MULTIPART(root))
+        fill_inner(w);
 }
 
 /* The message reads its parts from `array` for as long as it lives. */

@@ -108,6 +108,4 @@ void dsn_classify(const struct dsn_classifier *classifier, const struct dsn_repo
         classify_bounce(classifier, report, recipient, reasoning);
     else
         classify_other(classifier, &recipient->verdict);
-    if (report->incomplete && recipient->verdict.action == DSN_ACTION_SUPPRESS)
-        recipient->verdict.action = DSN_ACTION_COUNT; /* the rest may say otherwise, or name somebody else */
 }
