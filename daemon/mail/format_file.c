@@ -97,22 +97,14 @@ static void add_conditions(struct loading *l, const struct dsn_keyfile *kf, cons
     g_strfreev(keys);
 }
 
-static const struct {
-    const char *name;
-    enum dsn_kind kind;
-} kinds[] = {
-    {"bounce", DSN_KIND_BOUNCE}, {"delay", DSN_KIND_DELAY},           {"complaint", DSN_KIND_COMPLAINT},
-    {"none", DSN_KIND_NONE},     {"auto-reply", DSN_KIND_AUTO_REPLY}, {"delivered", DSN_KIND_DELIVERED},
-};
-
 static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group,
                       struct dsn_format *format) {
     char *value = dsn_keyfile_get(kf, group, "kind");
     format->kind = DSN_KIND_BOUNCE;
     bool known = !value;
-    for (size_t i = 0; !known && i < G_N_ELEMENTS(kinds); i++) {
-        known = strcmp(value, kinds[i].name) == 0;
-        format->kind = kinds[i].kind;
+    for (int kind = 0; !known && dsn_kind_name((enum dsn_kind)kind); kind++) {
+        known = strcmp(value, dsn_kind_name((enum dsn_kind)kind)) == 0;
+        format->kind = (enum dsn_kind)kind;
     }
     if (!known)
         complain(l, kf, group, "kind", "expected bounce, delay, complaint, auto-reply, delivered or none");

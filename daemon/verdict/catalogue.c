@@ -16,18 +16,27 @@ struct dsn_catalogue {
     const struct dsn_code *replies[LAST_REPLY - FIRST_REPLY + 1];
 };
 
-struct names {
-    const char *name;
-    int value;
-};
+/* A vocabulary: the word for a value, NULL where the value has none. */
+typedef const char *(*word_fn)(int value);
 
-static const struct names action_names[] = {{"none", DSN_ACTION_NONE},   {"suppress", DSN_ACTION_SUPPRESS},
-                                            {"count", DSN_ACTION_COUNT}, {"fix", DSN_ACTION_FIX},
-                                            {"hold", DSN_ACTION_HOLD},   {NULL, 0}};
-static const struct names level_names[] = {
-    {"low", DSN_LOW}, {"medium", DSN_MEDIUM}, {"high", DSN_HIGH}, {NULL, 0}};
-static const struct names type_names[] = {{"hard", DSN_TYPE_HARD}, {"soft", DSN_TYPE_SOFT}, {NULL, 0}};
-static const struct names bool_names[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
+enum { MAX_VALUES = 16 };
+
+static const char *action_word(int value) {
+    return dsn_action_name((enum dsn_action)value);
+}
+
+static const char *level_word(int value) {
+    return dsn_level_name((enum dsn_level)value);
+}
+
+static const char *type_word(int value) {
+    return dsn_type_name((enum dsn_type)value);
+}
+
+static const char *bool_word(int value) {
+    static const char *const words[] = {"false", "true"};
+    return value < 2 ? words[value] : NULL;
+}
 
 /* One file being read. */
 struct loader {
@@ -53,23 +62,25 @@ static const char *text(struct loader *l, const char *key, bool needed) {
     return kept;
 }
 
-static int word(struct loader *l, const char *key, const struct names *names, int fallback) {
-    char *value = dsn_keyfile_get(l->kf, l->group, key);
-    int found = fallback;
-    const struct names *name = names;
-    while (value && name->name && strcmp(name->name, value))
-        name++;
-    if (value && name->name)
-        found = name->value;
-    else if (value || fallback < 0) {
+/* The value of a word; `fallback` where the key is absent, -1: it has to be there. */
+static int read_word(struct loader *l, const char *key, word_fn word, int fallback) {
+    char *text = dsn_keyfile_get(l->kf, l->group, key);
+    int found = -1;
+    for (int value = 0; text && value < MAX_VALUES; value++) {
+        if (word(value) && strcmp(word(value), text) == 0)
+            found = value;
+    }
+    if (found < 0 && (text || fallback < 0)) {
         GString *list = g_string_new("one of:");
-        for (name = names; name->name; name++)
-            g_string_append_printf(list, " %s", name->name);
-        complain(l, key, value, list->str);
+        for (int value = 0; value < MAX_VALUES; value++) {
+            if (word(value))
+                g_string_append_printf(list, " %s", word(value));
+        }
+        complain(l, key, text, list->str);
         g_string_free(list, TRUE);
     }
-    g_free(value);
-    return found;
+    g_free(text);
+    return found < 0 ? fallback : found;
 }
 
 static void load_reason(struct loader *l) {
@@ -84,9 +95,9 @@ static void load_reason(struct loader *l) {
     reason->meaning = text(l, "meaning", false);
     reason->causes = text(l, "causes", false);
     reason->remedies = text(l, "remedies", false);
-    reason->action = (enum dsn_action)word(l, "action", action_names, -1);
-    reason->severity = (enum dsn_level)word(l, "severity", level_names, -1);
-    reason->transient = word(l, "transient", bool_names, 0);
+    reason->action = (enum dsn_action)read_word(l, "action", action_word, -1);
+    reason->severity = (enum dsn_level)read_word(l, "severity", level_word, -1);
+    reason->transient = read_word(l, "transient", bool_word, 0);
     g_ptr_array_add(l->catalogue->reasons, reason);
     g_hash_table_insert(l->catalogue->reason_names, (gpointer)(guintptr)reason->name, reason);
 }
@@ -135,9 +146,9 @@ static void load_code(struct loader *l) {
     code->causes = text(l, "causes", false);
     code->remedies = text(l, "remedies", false);
     code->related = text(l, "related", false);
-    code->type = (enum dsn_type)word(l, "type", type_names, -1);
-    code->severity = (enum dsn_level)word(l, "severity", level_names, -1);
-    code->vague = word(l, "vague", bool_names, 0);
+    code->type = (enum dsn_type)read_word(l, "type", type_word, -1);
+    code->severity = (enum dsn_level)read_word(l, "severity", level_word, -1);
+    code->vague = read_word(l, "vague", bool_word, 0);
     const char *reason = text(l, "reason", true);
     code->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
     if (reason && !code->reason)
