@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the files of knowledge as a C table: embed.py OUT.c FILE..."""
+"""Writes files as a C table: embed.py OUT.c TABLE FILE..."""
 import os
 import sys
 
@@ -15,17 +15,17 @@ def c_string(data):
 
 
 def main():
-    out, paths = sys.argv[1], sys.argv[2:]
+    out, table, paths = sys.argv[1], sys.argv[2], sys.argv[3:]
     with open(out, "w") as f:
         f.write('/* made by config/embed.py */\n#include "verdict/builtin.h"\n\n')
-        f.write("const struct dsn_knowledge_file dsn_builtin_files[] = {\n")
+        f.write("const struct dsn_knowledge_file %s[] = {\n" % table)
         for path in paths:
             with open(path, "rb") as source:
                 data = source.read()
             folder = os.path.basename(os.path.dirname(path))
             name = os.path.basename(path) if folder == "config" else folder + "/" + os.path.basename(path)
             f.write('    {"%s", {\n%s,\n        %d}},\n' % (name, c_string(data), len(data)))
-        f.write("};\nconst size_t dsn_builtin_count = %d;\n" % len(paths))
+        f.write("};\nconst size_t %s_count = %d;\n" % (table, len(paths)))
 
 
 main()
