@@ -16,6 +16,7 @@ struct block {
 
 struct dsn_arena {
     struct block *first, *current;
+    bool failed;
 };
 
 static struct block *block_new(size_t size) {
@@ -33,7 +34,7 @@ struct dsn_arena *dsn_arena_new(void) {
         free(block);
         return NULL;
     }
-    arena->first = arena->current = block;
+    *arena = (struct dsn_arena){.first = block, .current = block};
     return arena;
 }
 
@@ -63,11 +64,18 @@ void dsn_arena_reset(struct dsn_arena *arena) {
         }
     }
     arena->current = arena->first;
+    arena->failed = false;
+}
+
+bool dsn_arena_failed(const struct dsn_arena *arena) {
+    return arena->failed;
 }
 
 void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
-    if (n > SIZE_MAX / 2)
+    if (n > SIZE_MAX / 2) {
+        arena->failed = true;
         return NULL;
+    }
     n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     struct block *block = arena->current;
     while (n > block->size - block->used && block->next)
@@ -75,8 +83,10 @@ void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
     if (n > block->size - block->used) {
         block->next = block_new(n > BLOCK_BYTES ? n : BLOCK_BYTES);
         block = block->next;
-        if (!block)
+        if (!block) {
+            arena->failed = true;
             return NULL;
+        }
     }
     arena->current = block;
     void *p = block->data + block->used;
@@ -154,7 +164,7 @@ void *dsn_arena_grow(struct dsn_arena *arena, void *items, size_t n, size_t *cap
     if (n < *capacity)
         return items;
     size_t wanted = *capacity ? *capacity * 2 : 8;
-    void *grown = wanted > SIZE_MAX / item_size ? NULL : dsn_arena_alloc(arena, wanted * item_size);
+    void *grown = dsn_arena_alloc(arena, wanted > SIZE_MAX / item_size ? SIZE_MAX : wanted * item_size);
     if (!grown)
         return NULL;
     if (n)

@@ -13,6 +13,8 @@ struct dsn_arena;
 struct dsn_arena *dsn_arena_new(void); /* NULL when memory runs out */
 void dsn_arena_free(struct dsn_arena *arena);
 void dsn_arena_reset(struct dsn_arena *arena);
+/* Whether memory ran out since the last reset: something that was to be in it is missing. */
+bool dsn_arena_failed(const struct dsn_arena *arena);
 
 /* Zeroed and aligned for any object; NULL when memory runs out. */
 void *dsn_arena_alloc(struct dsn_arena *arena, size_t n);

@@ -1,8 +1,8 @@
 /* clock: reads the system's clocks and writes UTC times. Knows no time zone, no locale. */
 #include "clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 static int64_t read_us(clockid_t clock) {
     struct timespec now;
@@ -18,8 +18,21 @@ int64_t dsn_clock_real_ms(void) {
     return read_us(CLOCK_REALTIME) / 1000;
 }
 
+int64_t dsn_clock_monotonic_us(void) {
+    return read_us(CLOCK_MONOTONIC);
+}
+
 int64_t dsn_clock_monotonic_ms(void) {
     return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
+clockid_t dsn_clock_of_thread(void) {
+    clockid_t clock;
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? clock : CLOCK_THREAD_CPUTIME_ID;
+}
+
+int64_t dsn_clock_cpu_us(clockid_t clock) {
+    return read_us(clock);
 }
 
 char *dsn_clock_rfc3339(int64_t real_ms, char out[DSN_CLOCK_RFC3339_SIZE]) {

@@ -1,6 +1,8 @@
 /* keyfile: a GKeyFile that remembers its lines. Knows GLib's key file syntax, knows no particular file. */
 #include "keyfile.h"
 
+#include "sv.h"
+
 #include <string.h>
 
 struct dsn_keyfile {
@@ -9,23 +11,30 @@ struct dsn_keyfile {
     char **groups;
     size_t n_groups;
     GHashTable *lines; /* "group\nkey" or "group" -> line number */
+    GStringChunk *ids; /* what `lines` is looked up by */
+    GString *id;       /* one of them */
 };
 
-static char *line_key(const char *group, const char *key) {
-    return key ? g_strconcat(group, "\n", key, NULL) : g_strdup(group);
+/* "group\nkey", or "group"; borrowed until the next one. */
+static const char *line_id(const struct dsn_keyfile *kf, const char *group, const char *key) {
+    g_string_assign(kf->id, group);
+    if (key) {
+        g_string_append_c(kf->id, '\n');
+        g_string_append(kf->id, key);
+    }
+    return kf->id->str;
 }
 
 static bool remember(struct dsn_keyfile *kf, const char *group, const char *key, unsigned line,
                      struct dsn_problems *problems) {
-    char *id = line_key(group, key);
+    const char *id = line_id(kf, group, key);
     gpointer before = g_hash_table_lookup(kf->lines, id);
     if (before) {
         dsn_problems_add(problems, kf->name, line, "%s stands here a second time; the first is on line %u",
                          key ? key : group, GPOINTER_TO_UINT(before));
-        g_free(id);
         return false;
     }
-    g_hash_table_insert(kf->lines, id, GUINT_TO_POINTER(line));
+    g_hash_table_insert(kf->lines, g_string_chunk_insert(kf->ids, id), GUINT_TO_POINTER(line));
     return true;
 }
 
@@ -68,22 +77,30 @@ static bool scan_line(struct dsn_keyfile *kf, char *line, unsigned number, char 
     return good;
 }
 
-static bool scan(struct dsn_keyfile *kf, char **lines, bool trailing_comments,
+/* Leaves the lines in `clean`, without what surrounds them. */
+static bool scan(struct dsn_keyfile *kf, struct dsn_strview text, bool trailing_comments, GString *clean,
                  struct dsn_problems *problems) {
     bool good = true;
     char *group = NULL;
-    for (unsigned i = 0; lines[i]; i++) {
-        if (!g_utf8_validate(lines[i], -1, NULL)) {
-            dsn_problems_add(problems, kf->name, i + 1,
+    GString *line = g_string_new(NULL);
+    struct dsn_strview bytes;
+    for (unsigned number = 1; dsn_sv_next_line(&text, &bytes); number++) {
+        if (!g_utf8_validate_len(bytes.p, bytes.n, NULL)) {
+            dsn_problems_add(problems, kf->name, number,
                              "found bytes that are not UTF-8; save the file as UTF-8");
             good = false;
             continue;
         }
+        g_string_assign(line, "");
+        g_string_append_len(line, bytes.p, (gssize)bytes.n);
         if (trailing_comments)
-            cut_comment(lines[i]);
-        g_strstrip(lines[i]);
-        good &= scan_line(kf, lines[i], i + 1, &group, problems);
+            cut_comment(line->str);
+        g_strstrip(line->str);
+        good &= scan_line(kf, line->str, number, &group, problems);
+        g_string_append(clean, line->str);
+        g_string_append_c(clean, '\n');
     }
+    g_string_free(line, TRUE);
     g_free(group);
     return good;
 }
@@ -93,20 +110,18 @@ enum dsn_error dsn_keyfile_new(const char *name, struct dsn_strview text, bool t
     struct dsn_keyfile *kf = g_new0(struct dsn_keyfile, 1);
     kf->keys = g_key_file_new();
     kf->name = g_strdup(name);
-    kf->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    char *copy = g_strndup(text.n ? text.p : "", text.n);
-    char **lines = g_strsplit(copy, "\n", -1);
-    g_free(copy);
-    enum dsn_error error = scan(kf, lines, trailing_comments, problems) ? DSN_OK : DSN_ERR_SYNTAX;
-    copy = g_strjoinv("\n", lines);
-    g_strfreev(lines);
+    kf->lines = g_hash_table_new(g_str_hash, g_str_equal);
+    kf->ids = g_string_chunk_new(4096);
+    kf->id = g_string_new(NULL);
+    GString *clean = g_string_sized_new(text.n + 1);
+    enum dsn_error error = scan(kf, text, trailing_comments, clean, problems) ? DSN_OK : DSN_ERR_SYNTAX;
     GError *why = NULL;
-    if (!error && *copy && !g_key_file_load_from_data(kf->keys, copy, (gsize)-1, G_KEY_FILE_NONE, &why)) {
+    if (!error && !g_key_file_load_from_data(kf->keys, clean->str, clean->len, G_KEY_FILE_NONE, &why)) {
         dsn_problems_add(problems, name, 0, "%s", why->message);
         g_error_free(why);
         error = DSN_ERR_SYNTAX;
     }
-    g_free(copy);
+    g_string_free(clean, TRUE);
     gsize n = 0;
     kf->groups = g_key_file_get_groups(kf->keys, &n);
     kf->n_groups = n;
@@ -124,6 +139,8 @@ void dsn_keyfile_free(struct dsn_keyfile *kf) {
     g_key_file_free(kf->keys);
     g_strfreev(kf->groups);
     g_hash_table_destroy(kf->lines);
+    g_string_chunk_free(kf->ids);
+    g_string_free(kf->id, TRUE);
     g_free(kf->name);
     g_free(kf);
 }
@@ -166,9 +183,7 @@ char **dsn_keyfile_get_list(const struct dsn_keyfile *kf, const char *group, con
 }
 
 unsigned dsn_keyfile_line(const struct dsn_keyfile *kf, const char *group, const char *key) {
-    char *id = line_key(group, key);
-    gpointer line = g_hash_table_lookup(kf->lines, id);
-    g_free(id);
+    gpointer line = g_hash_table_lookup(kf->lines, line_id(kf, group, key));
     if (!line && key)
         line = g_hash_table_lookup(kf->lines, group);
     return GPOINTER_TO_UINT(line);

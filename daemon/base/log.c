@@ -29,15 +29,6 @@ bool dsn_log_enabled(enum dsn_log_level level) {
     return (int)level <= log_level;
 }
 
-bool dsn_log_level_parse(const char *name, enum dsn_log_level *out) {
-    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++)
-        if (strcmp(name, level_names[i]) == 0) {
-            *out = (enum dsn_log_level)i;
-            return true;
-        }
-    return false;
-}
-
 struct dsn_log_field dsn_log_str(const char *key, const char *value) {
     return dsn_log_sv(key, (struct dsn_strview){value, value ? strlen(value) : 0});
 }

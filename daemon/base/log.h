@@ -46,8 +46,6 @@ struct dsn_log_field dsn_log_errno(int error);
  * they are. */
 void dsn_log_setup(enum dsn_log_level level, bool mask_addresses);
 bool dsn_log_enabled(enum dsn_log_level level);
-/* Reads "error", "warning", "info" or "debug"; false for anything else. */
-bool dsn_log_level_parse(const char *name, enum dsn_log_level *out);
 
 void dsn_log_write(enum dsn_log_level level, const char *event, const struct dsn_log_field *fields, size_t n);
 

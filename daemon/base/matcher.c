@@ -1,16 +1,32 @@
-/* matcher: many regular expressions in one pass. Knows Hyperscan, and is the only module that does. */
+/* matcher: many regular expressions in one pass. Knows Hyperscan, and is the only module that does.
+ *
+ * Compiling is slow (seconds for the built-in rules), so patterns that the build has compiled are taken from
+ * its databases, whatever else is asked for, and only the others are compiled: files of somebody's own cost
+ * what they hold. Patterns with counted gaps ("( \\S+){0,5}") have a database of their own: among others they
+ * would make all of them twice as slow. */
 #include "matcher.h"
 #include "prebuilt.h"
 
 #include <glib.h>
 #include <hs/hs.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct dsn_matcher {
-    hs_database_t *database; /* NULL where there are no patterns */
+/* A database of Hyperscan's, and whose its patterns are. */
+struct part {
+    hs_database_t *database;
+    size_t *owners; /* pattern of the database -> the caller's, or NOBODY */
 };
+
+enum { MAX_PARTS = 8 };
+
+struct dsn_matcher {
+    struct part parts[MAX_PARTS];
+    size_t n_parts;
+    size_t *next; /* pattern -> the next one of the same text, or NOBODY */
+};
+
+#define NOBODY G_MAXSIZE
 
 struct dsn_matcher_scratch {
     hs_scratch_t *scratch;
@@ -26,6 +42,12 @@ static unsigned flags_for(const char *pattern) {
             return FLAGS | HS_FLAG_UTF8;
     }
     return FLAGS;
+}
+
+enum kind { PLAIN, GAPS, N_KINDS };
+
+static enum kind kind_of(const char *pattern) {
+    return strstr(pattern, "{0,") ? GAPS : PLAIN;
 }
 
 static enum dsn_error compile(const char *const *patterns, size_t n, hs_database_t **database, size_t *bad,
@@ -51,70 +73,120 @@ static enum dsn_error compile(const char *const *patterns, size_t n, hs_database
     return status == HS_SUCCESS ? DSN_OK : status == HS_NOMEM ? DSN_ERR_MEMORY : DSN_ERR_SYNTAX;
 }
 
-static void make_key(const char *const *patterns, size_t n, unsigned char key[DSN_PREBUILT_KEY]) {
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, DSN_PREBUILT_KEY);
-    crypto_generichash_update(&state, (const unsigned char *)hs_version(), strlen(hs_version()) + 1);
-    for (size_t i = 0; i < n; i++) {
-        unsigned flags = flags_for(patterns[i]);
-        crypto_generichash_update(&state, (const unsigned char *)&flags, sizeof flags);
-        crypto_generichash_update(&state, (const unsigned char *)patterns[i], strlen(patterns[i]) + 1);
-    }
-    crypto_generichash_final(&state, key, DSN_PREBUILT_KEY);
-}
-
-static void tell_compiled(const unsigned char key[DSN_PREBUILT_KEY], const hs_database_t *database) {
+static void tell_compiled(const char *const *patterns, size_t n, const hs_database_t *database) {
     char *bytes = NULL;
-    size_t n = 0;
-    if (hs_serialize_database(database, &bytes, &n) == HS_SUCCESS)
-        dsn_prebuilt_add(key, (struct dsn_strview){bytes, n});
+    size_t n_bytes = 0;
+    if (hs_serialize_database(database, &bytes, &n_bytes) == HS_SUCCESS)
+        dsn_prebuilt_add(&(struct dsn_prebuilt){patterns, n, {bytes, n_bytes}});
     free(bytes);
 }
 
-/* The database that the build made of these patterns, where there is one that this Hyperscan takes; else a
- * new one. */
-static enum dsn_error find_or_compile(const char *const *patterns, size_t n, hs_database_t **database,
-                                      size_t *bad, char **why) {
-    unsigned char key[DSN_PREBUILT_KEY];
-    make_key(patterns, n, key);
-    struct dsn_strview built = dsn_prebuilt_find(key);
-    if (built.p && hs_deserialize_database(built.p, built.n, database) == HS_SUCCESS)
-        return DSN_OK;
-    enum dsn_error error = compile(patterns, n, database, bad, why);
-    if (!error && dsn_prebuilt_wanted())
-        tell_compiled(key, *database);
+/* The database of the build that has most of the patterns; NULL where none has any. */
+static const struct dsn_prebuilt *choose_built(GHashTable *wanted) {
+    size_t n, most = 0;
+    const struct dsn_prebuilt *all = dsn_prebuilt_all(&n), *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t found = 0;
+        for (size_t j = 0; j < all[i].n; j++)
+            found += g_hash_table_contains(wanted, all[i].patterns[j]);
+        if (found > most) {
+            most = found;
+            best = &all[i];
+        }
+    }
+    return best;
+}
+
+/* Those that are found leave `wanted`. */
+static void take_built(struct dsn_matcher *matcher, GHashTable *wanted) {
+    const struct dsn_prebuilt *built;
+    while (g_hash_table_size(wanted) > 0 && matcher->n_parts < MAX_PARTS - N_KINDS &&
+           (built = choose_built(wanted))) {
+        struct part *part = &matcher->parts[matcher->n_parts];
+        if (hs_deserialize_database(built->bytes.p, built->bytes.n, &part->database) != HS_SUCCESS)
+            return;
+        matcher->n_parts++;
+        part->owners = g_new(size_t, built->n);
+        for (size_t i = 0; i < built->n; i++) {
+            gpointer owner;
+            bool found = g_hash_table_steal_extended(wanted, built->patterns[i], NULL, &owner);
+            part->owners[i] = found ? GPOINTER_TO_SIZE(owner) : NOBODY;
+        }
+    }
+}
+
+/* Compiles those of `wanted` that are of `kind`. */
+static enum dsn_error compile_rest(struct dsn_matcher *matcher, GHashTable *wanted, enum kind kind,
+                                   const char *const *patterns, size_t n, size_t *bad, char **why) {
+    struct part part = {.owners = g_new(size_t, n)};
+    const char **rest = g_new(const char *, n);
+    size_t n_rest = 0, culprit = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (kind_of(patterns[i]) != kind || !g_hash_table_remove(wanted, patterns[i]))
+            continue;
+        part.owners[n_rest] = i;
+        rest[n_rest++] = patterns[i];
+    }
+    enum dsn_error error = n_rest ? compile(rest, n_rest, &part.database, &culprit, why) : DSN_OK;
+    if (error)
+        *bad = culprit < n_rest ? part.owners[culprit] : n;
+    else if (n_rest && dsn_prebuilt_wanted())
+        tell_compiled(rest, n_rest, part.database);
+    if (part.database)
+        matcher->parts[matcher->n_parts++] = part;
+    else
+        g_free(part.owners);
+    g_free(rest);
     return error;
+}
+
+/* Each text once, with the first pattern that has it. */
+static GHashTable *index_patterns(const char *const *patterns, size_t n, size_t *next) {
+    GHashTable *index = g_hash_table_new(g_str_hash, g_str_equal);
+    for (size_t i = n; i-- > 0;) {
+        gpointer later;
+        bool twice = g_hash_table_lookup_extended(index, patterns[i], NULL, &later);
+        next[i] = twice ? GPOINTER_TO_SIZE(later) : NOBODY;
+        g_hash_table_insert(index, (gpointer)(guintptr)patterns[i], GSIZE_TO_POINTER(i));
+    }
+    return index;
 }
 
 enum dsn_error dsn_matcher_new(const char *const *patterns, size_t n, struct dsn_matcher **out, size_t *bad,
                                char **why) {
-    hs_database_t *database = NULL;
-    enum dsn_error error = n ? find_or_compile(patterns, n, &database, bad, why) : DSN_OK;
+    struct dsn_matcher *matcher = g_new0(struct dsn_matcher, 1);
+    matcher->next = g_new(size_t, n);
+    GHashTable *wanted = index_patterns(patterns, n, matcher->next);
+    take_built(matcher, wanted);
+    enum dsn_error error = DSN_OK;
+    for (enum kind kind = PLAIN; kind < N_KINDS && !error; kind++)
+        error = compile_rest(matcher, wanted, kind, patterns, n, bad, why);
+    g_hash_table_destroy(wanted);
     if (error)
-        return error;
-    struct dsn_matcher *matcher = g_try_new0(struct dsn_matcher, 1);
-    if (!matcher) {
-        hs_free_database(database);
-        return DSN_ERR_MEMORY;
-    }
-    matcher->database = database;
-    *out = matcher;
-    return DSN_OK;
+        dsn_matcher_free(matcher);
+    else
+        *out = matcher;
+    return error;
 }
 
 void dsn_matcher_free(struct dsn_matcher *matcher) {
     if (!matcher)
         return;
-    hs_free_database(matcher->database);
+    for (size_t i = 0; i < matcher->n_parts; i++) {
+        hs_free_database(matcher->parts[i].database);
+        g_free(matcher->parts[i].owners);
+    }
+    g_free(matcher->next);
     g_free(matcher);
 }
 
 enum dsn_error dsn_matcher_scratch_new(const struct dsn_matcher *matcher, struct dsn_matcher_scratch **out) {
-    struct dsn_matcher_scratch *scratch = g_try_new0(struct dsn_matcher_scratch, 1);
-    if (!scratch ||
-        (matcher->database && hs_alloc_scratch(matcher->database, &scratch->scratch) != HS_SUCCESS)) {
-        g_free(scratch);
-        return DSN_ERR_MEMORY;
+    struct dsn_matcher_scratch *scratch = g_new0(struct dsn_matcher_scratch, 1);
+    for (size_t i = 0; i < matcher->n_parts; i++) {
+        if (hs_alloc_scratch(matcher->parts[i].database, &scratch->scratch) != HS_SUCCESS) {
+            dsn_matcher_scratch_free(scratch);
+            return DSN_ERR_MEMORY;
+        }
     }
     *out = scratch;
     return DSN_OK;
@@ -128,6 +200,7 @@ void dsn_matcher_scratch_free(struct dsn_matcher_scratch *scratch) {
 }
 
 struct relay {
+    const size_t *owners, *next;
     void (*hit)(size_t pattern, void *data);
     void *data;
 };
@@ -136,17 +209,20 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
                     void *context) {
     (void)from, (void)to, (void)flags;
     const struct relay *relay = context;
-    relay->hit(id, relay->data);
+    for (size_t i = relay->owners[id]; i != NOBODY; i = relay->next[i])
+        relay->hit(i, relay->data);
     return 0;
 }
 
 enum dsn_error dsn_matcher_scan(const struct dsn_matcher *matcher, struct dsn_matcher_scratch *scratch,
                                 struct dsn_strview text, void (*hit)(size_t pattern, void *data),
                                 void *data) {
-    if (!matcher->database || !text.n)
-        return DSN_OK;
-    struct relay relay = {hit, data};
-    hs_error_t status =
-        hs_scan(matcher->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay);
-    return status == HS_SUCCESS ? DSN_OK : DSN_ERR_INVALID;
+    for (size_t i = 0; text.n && i < matcher->n_parts; i++) {
+        const struct part *part = &matcher->parts[i];
+        struct relay relay = {part->owners, matcher->next, hit, data};
+        if (hs_scan(part->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay) !=
+            HS_SUCCESS)
+            return DSN_ERR_INVALID;
+    }
+    return DSN_OK;
 }

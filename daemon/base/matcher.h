@@ -1,5 +1,6 @@
-/* matcher: many regular expressions, one linear-time pass over a text (Hyperscan). Case is ignored, '.'
- * matches line breaks too, nothing is anchored unless the pattern says so. */
+/* matcher: many regular expressions, one linear-time pass over a text (Hyperscan; two where somebody's own
+ * come on top of those that the build has compiled). Case is ignored, '.' matches line breaks too, nothing is
+ * anchored unless the pattern says so. */
 #ifndef BASE_MATCHER_H
 #define BASE_MATCHER_H
 

@@ -5,52 +5,53 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BYTES_A_LINE = 32 };
 
 static FILE *out; /* a program of its own, for the length of a build step */
 static size_t count;
-static unsigned char keys[16][DSN_PREBUILT_KEY];
+static size_t n_patterns[16]; /* of each database */
 
-struct dsn_strview dsn_prebuilt_find(const unsigned char key[DSN_PREBUILT_KEY]) {
-    (void)key;
-    return DSN_NONE;
+const struct dsn_prebuilt *dsn_prebuilt_all(size_t *n) {
+    *n = 0;
+    return NULL;
 }
 
 bool dsn_prebuilt_wanted(void) {
     return true;
 }
 
-static void write_bytes(const unsigned char *p, size_t n) {
+static void write_bytes(const char *p, size_t n) {
     for (size_t i = 0; i < n; i += BYTES_A_LINE) {
         fputs("\n    \"", out);
         for (size_t j = i; j < n && j < i + BYTES_A_LINE; j++)
-            fprintf(out, "\\%03o", p[j]);
+            fprintf(out, "\\%03o", (unsigned char)p[j]);
         fputc('"', out);
     }
 }
 
-void dsn_prebuilt_add(const unsigned char key[DSN_PREBUILT_KEY], struct dsn_strview bytes) {
-    if (count >= sizeof keys / sizeof keys[0]) {
+void dsn_prebuilt_add(const struct dsn_prebuilt *built) {
+    if (count >= sizeof n_patterns / sizeof n_patterns[0]) {
         fputs("prebuild: more databases than expected\n", stderr);
         exit(EXIT_FAILURE);
     }
-    for (size_t i = 0; i < DSN_PREBUILT_KEY; i++)
-        keys[count][i] = key[i];
-    fprintf(out, "static const char database_%zu[] =", count);
-    write_bytes((const unsigned char *)bytes.p, bytes.n);
+    fprintf(out, "static const char *const patterns_%zu[] = {", count);
+    for (size_t i = 0; i < built->n; i++) {
+        write_bytes(built->patterns[i], strlen(built->patterns[i]));
+        fputc(',', out);
+    }
+    fprintf(out, "};\nstatic const char database_%zu[] =", count);
+    write_bytes(built->bytes.p, built->bytes.n);
     fputs(";\n", out);
-    count++;
+    n_patterns[count++] = built->n;
 }
 
 static void write_table(void) {
     fputs("const struct dsn_prebuilt dsn_prebuilt_table[] = {\n", out);
-    for (size_t i = 0; i < count; i++) {
-        fputs("    {{", out);
-        for (size_t j = 0; j < DSN_PREBUILT_KEY; j++)
-            fprintf(out, "%u,", keys[i][j]);
-        fprintf(out, "}, {database_%zu, sizeof database_%zu - 1}},\n", i, i);
-    }
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "    {patterns_%zu, %zu, {database_%zu, sizeof database_%zu - 1}},\n", i, n_patterns[i],
+                i, i);
     fprintf(out, "};\nconst size_t dsn_prebuilt_count = %zu;\n", count);
 }
 

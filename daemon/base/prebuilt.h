@@ -5,18 +5,17 @@
 
 #include "dsn/strview.h"
 
-enum { DSN_PREBUILT_KEY = 32 };
-
 struct dsn_prebuilt {
-    unsigned char key[DSN_PREBUILT_KEY]; /* hash of the patterns, their flags and Hyperscan's version */
-    struct dsn_strview bytes;            /* a serialised database; Hyperscan checks it before it is used */
+    const char *const *patterns; /* pattern i of the database is patterns[i] */
+    size_t n;
+    struct dsn_strview bytes; /* a serialised database; Hyperscan checks it before it is used */
 };
 
-/* The database of exactly these patterns; absent where they were not known at build time. */
-struct dsn_strview dsn_prebuilt_find(const unsigned char key[DSN_PREBUILT_KEY]);
+/* All that the build made; static. */
+const struct dsn_prebuilt *dsn_prebuilt_all(size_t *n);
 
 /* Whether somebody wants to be told of what has to be compiled, and the telling. */
 bool dsn_prebuilt_wanted(void);
-void dsn_prebuilt_add(const unsigned char key[DSN_PREBUILT_KEY], struct dsn_strview bytes);
+void dsn_prebuilt_add(const struct dsn_prebuilt *built);
 
 #endif

@@ -62,18 +62,35 @@ static bool has_room(const struct dsn_queue *queue, size_t weight) {
            queue->weight <= queue->max_weight - weight;
 }
 
+/* Whoever waits for room is woken when there is plenty of it: not once for every item. */
+static bool is_half_empty(const struct dsn_queue *queue) {
+    return queue->n <= queue->max_items / 2 && queue->weight <= queue->max_weight / 2;
+}
+
+/* Appends with the lock held; there is room. */
+static void append(struct dsn_queue *queue, void *item, size_t weight) {
+    queue->slots[(queue->first + queue->n) % queue->max_items] = (struct slot){item, weight};
+    queue->n++;
+    queue->weight += weight;
+    pthread_cond_signal(&queue->not_empty);
+}
+
 enum dsn_error dsn_queue_push(struct dsn_queue *queue, void *item, size_t weight) {
-    enum dsn_error error = DSN_ERR_BUSY;
     pthread_mutex_lock(&queue->lock);
     while (!queue->closed && !has_room(queue, weight))
         pthread_cond_wait(&queue->not_full, &queue->lock);
-    if (!queue->closed) {
-        queue->slots[(queue->first + queue->n) % queue->max_items] = (struct slot){item, weight};
-        queue->n++;
-        queue->weight += weight;
-        pthread_cond_signal(&queue->not_empty);
-        error = DSN_OK;
-    }
+    enum dsn_error error = queue->closed ? DSN_ERR_BUSY : DSN_OK;
+    if (!error)
+        append(queue, item, weight);
+    pthread_mutex_unlock(&queue->lock);
+    return error;
+}
+
+enum dsn_error dsn_queue_try_push(struct dsn_queue *queue, void *item, size_t weight) {
+    pthread_mutex_lock(&queue->lock);
+    enum dsn_error error = queue->closed ? DSN_ERR_BUSY : has_room(queue, weight) ? DSN_OK : DSN_ERR_LIMIT;
+    if (!error)
+        append(queue, item, weight);
     pthread_mutex_unlock(&queue->lock);
     return error;
 }
@@ -110,10 +127,17 @@ size_t dsn_queue_pop(struct dsn_queue *queue, void **out, size_t max, size_t max
         queue->first = (queue->first + 1) % queue->max_items;
         queue->n--;
     }
-    if (taken > 0)
+    if (taken > 0 && is_half_empty(queue))
         pthread_cond_broadcast(&queue->not_full);
     pthread_mutex_unlock(&queue->lock);
     return taken;
+}
+
+size_t dsn_queue_length(struct dsn_queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    size_t n = queue->n;
+    pthread_mutex_unlock(&queue->lock);
+    return n;
 }
 
 void dsn_queue_close(struct dsn_queue *queue) {

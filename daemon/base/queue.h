@@ -19,12 +19,15 @@ void dsn_queue_free(struct dsn_queue *queue);
 /* Waits for room, then appends. An item heavier than the queue waits until it is empty. DSN_ERR_BUSY: the
  * queue was closed; the item stays the caller's. */
 enum dsn_error dsn_queue_push(struct dsn_queue *queue, void *item, size_t weight);
+/* The same without waiting. DSN_ERR_LIMIT: there is no room now. */
+enum dsn_error dsn_queue_try_push(struct dsn_queue *queue, void *item, size_t weight);
 
 /* Takes up to `max` items into `out`, at most `max_weight` together (one always goes; 0: any weight). Waits
  * until there is one, the queue is closed, or `timeout_ms` have passed (0: not at all; negative: for ever).
  * Returns how many. */
 size_t dsn_queue_pop(struct dsn_queue *queue, void **out, size_t max, size_t max_weight, int64_t timeout_ms);
 
+size_t dsn_queue_length(struct dsn_queue *queue);
 /* Nothing goes in any more; what is in it still comes out. */
 void dsn_queue_close(struct dsn_queue *queue);
 /* Closed and empty: nothing will ever come out again. */

@@ -46,12 +46,18 @@ static inline char dsn_to_lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+static inline char dsn_to_upper(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+}
+
 bool dsn_sv_eq_nocase(struct dsn_strview a, struct dsn_strview b);
 bool dsn_sv_starts_nocase(struct dsn_strview s, struct dsn_strview prefix);
 bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix);
 /* Offset of the first `needle` at or after `from`, or SIZE_MAX. */
 size_t dsn_sv_find_nocase(struct dsn_strview s, struct dsn_strview needle, size_t from);
 size_t dsn_sv_find_char(struct dsn_strview s, char c, size_t from);
+/* What stands at `from` up to the end of its line, LF included. */
+struct dsn_strview dsn_sv_line_at(struct dsn_strview s, size_t from);
 struct dsn_strview dsn_sv_trim(struct dsn_strview s);
 /* Whether `s` is one of `n` words, whatever its case. */
 bool dsn_sv_is_one_of(struct dsn_strview s, const char *const *words, size_t n);

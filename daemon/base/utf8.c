@@ -3,9 +3,30 @@
 #include "sv.h"
 
 #include <glib.h>
+#include <stdint.h>
+
+/* How many bytes at the start of `s` are ASCII and not NUL; up to seven more may be. */
+static size_t plain_length(struct dsn_strview s) {
+    const uint64_t ones = UINT64_MAX / 255, highs = ones << 7;
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= s.n; i += sizeof word) {
+        memcpy(&word, s.p + i, sizeof word);
+        if ((word | (word - ones)) & highs) /* a high bit, or a NUL that borrows one */
+            break;
+    }
+    return i;
+}
 
 bool dsn_utf8_valid(struct dsn_strview s) {
+    s = dsn_sv_from(s, plain_length(s));
     return s.n == 0 || g_utf8_validate(s.p, (gssize)s.n, NULL); /* also refuses NUL */
+}
+
+bool dsn_utf8_ascii(struct dsn_strview s) {
+    size_t i = plain_length(s);
+    while (i < s.n && s.p[i] && !(s.p[i] & 0x80))
+        i++;
+    return i == s.n;
 }
 
 struct dsn_strview dsn_utf8_repair(struct dsn_arena *arena, struct dsn_strview s) {

@@ -5,6 +5,8 @@
 #include "arena.h"
 
 bool dsn_utf8_valid(struct dsn_strview s);
+/* Whether it is nothing but ASCII, and no NUL among it. */
+bool dsn_utf8_ascii(struct dsn_strview s);
 /* `s` itself where it is valid, else a repaired copy; NUL bytes become U+FFFD. */
 struct dsn_strview dsn_utf8_repair(struct dsn_arena *arena, struct dsn_strview s);
 /* `s` cut to at most `max` bytes, never inside a character. */
