@@ -92,6 +92,20 @@ static struct dsn_strview cut_brackets(struct dsn_strview text) {
     return text;
 }
 
+/* Without what stands before the address in a script that sets no space there: "收件人：user@example.com". */
+static struct dsn_strview cut_lead(struct dsn_strview text) {
+    size_t begin = 0, domain = text.n - dsn_address_domain(text).n;
+    for (size_t i = 0; i < domain;) {
+        gunichar c = g_utf8_get_char_validated(text.p + i, (gssize)(text.n - i));
+        size_t n =
+            (unsigned char)text.p[i] < 0x80 || (gint32)c < 0 ? 1 : (size_t)g_utf8_skip[(guchar)text.p[i]];
+        i += n;
+        if (n > 1 && !g_unichar_isalnum(c) && !g_unichar_ismark(c) && i < domain)
+            begin = i;
+    }
+    return dsn_sv_from(text, begin);
+}
+
 static int hex_value(char c) {
     return g_ascii_xdigit_value(c);
 }
@@ -157,7 +171,7 @@ static struct dsn_strview lower_domain(struct dsn_arena *arena, struct dsn_strvi
 struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview typed, bool xtext) {
     struct dsn_strview type;
     struct dsn_strview text = dsn_typed_split(arena, typed, &type);
-    text = cut_brackets(dsn_comments_cut(arena, text));
+    text = cut_lead(cut_brackets(dsn_comments_cut(arena, text)));
     if (!text.n)
         return DSN_NONE;
     if (dsn_sv_starts_nocase(text, DSN_LIT("mailto:")))
@@ -189,4 +203,19 @@ size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, stru
         found++;
     }
     return found;
+}
+
+struct dsn_strview dsn_address_fold(struct dsn_arena *arena, struct dsn_strview address) {
+    struct dsn_strview lower = dsn_arena_lower(arena, address);
+    for (size_t i = 0; i < lower.n; i++) {
+        if (!(lower.p[i] & 0x80))
+            continue;
+        char *down = g_utf8_strdown(lower.p, (gssize)lower.n);
+        char *normal = g_utf8_normalize(down, -1, G_NORMALIZE_NFC);
+        lower = dsn_arena_copy(arena, dsn_sv_str(normal ? normal : down));
+        g_free(normal);
+        g_free(down);
+        break;
+    }
+    return lower;
 }

@@ -13,6 +13,10 @@ struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview 
 /* Whether it has a local part and a domain that mail could go to. */
 bool dsn_address_usable(struct dsn_strview address);
 
+/* The form in which addresses are compared and kept, whoever writes them how: lower case, NFC. `address` is
+ * valid UTF-8. */
+struct dsn_strview dsn_address_fold(struct dsn_arena *arena, struct dsn_strview address);
+
 /* The part after the last '@'; absent where there is none. */
 struct dsn_strview dsn_address_domain(struct dsn_strview address);
 

@@ -28,8 +28,29 @@ static const char *const addressee_headers[] = {"Delivered-To", "X-Original-To",
 /* Headers of a mail that a mail program wrote when somebody pressed its "unsubscribe". */
 static const char *const unsubscribe_headers[] = {"X-Apple-Unsubscribe"};
 
+/* What providers write in place of an address that they do not want to tell. */
+static const char *const redactions[] = {"redacted",
+                                         "removed",
+                                         "hidden",
+                                         "undisclosed",
+                                         "anonymous",
+                                         "anonymized",
+                                         "masked",
+                                         "recipient-redacted",
+                                         "undisclosed-recipients"};
+
+static bool is_redacted(struct dsn_strview address) {
+    struct dsn_strview domain = dsn_address_domain(address);
+    struct dsn_strview local = dsn_sv(address.p, address.n - domain.n - 1);
+    size_t blanks = 0;
+    while (blanks < local.n && strchr("xX*.", local.p[blanks]))
+        blanks++;
+    return (blanks == local.n && local.n > 1) ||
+           dsn_sv_is_one_of(local, redactions, G_N_ELEMENTS(redactions));
+}
+
 static void add_complainer(struct dsn_draft *draft, struct dsn_strview address, enum dsn_provenance from) {
-    if (!address.n || dsn_draft_find(draft, address))
+    if (!address.n || is_redacted(address) || dsn_draft_find(draft, address))
         return;
     struct dsn_recipient *recipient = dsn_draft_add(draft);
     if (!recipient)
@@ -77,6 +98,9 @@ static void read_report_fields(struct dsn_draft *draft, const struct dsn_fields 
     }
     if (report->arrival_date == DSN_NO_TIME)
         report->arrival_date = dsn_date_read(draft->arena, field_of(draft, fields, "Arrival-Date"));
+    if (!draft->return_path.n)
+        draft->return_path =
+            dsn_address_read(draft->arena, field_of(draft, fields, "Original-Mail-From"), false);
     for (size_t i = 0; i < G_N_ELEMENTS(complainer_fields) && !draft->n; i++)
         add_all_fields(draft, fields->items, fields->n, complainer_fields[i]);
 }
@@ -138,9 +162,13 @@ static bool read_feedback(struct dsn_draft *draft, const struct dsn_part *part) 
     while (dsn_fields_next_group(draft->arena, draft->limits, &text, &fields))
         read_report_fields(draft, &fields);
     if (dsn_sv_is_one_of(draft->report.feedback_type, no_complaints, G_N_ELEMENTS(no_complaints))) {
-        draft->n = 0;
+        dsn_draft_keep(draft, 0);
         return true;
     }
+    const struct dsn_original *original = &draft->report.original;
+    struct dsn_strview path = dsn_header_get(original->headers, original->n_headers, "Return-Path");
+    if (!draft->return_path.n)
+        draft->return_path = dsn_address_read(draft->arena, path, false);
     add_from_original(draft, complainer_headers, G_N_ELEMENTS(complainer_headers));
     add_from_original(draft, addressee_headers, G_N_ELEMENTS(addressee_headers));
     add_anonymous(draft);

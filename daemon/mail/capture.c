@@ -22,10 +22,13 @@ static const char *const group_names[DSN_GROUP_COUNT] = {
     [DSN_GROUP_HOST] = "host",
     [DSN_GROUP_CODE] = "code",
     [DSN_GROUP_STATUS] = "status",
+    [DSN_GROUP_COMMAND] = "command",
+    [DSN_GROUP_SCOPE] = "scope",
 };
 
 struct dsn_capture {
     pcre2_code *code;
+    gsize native; /* made machine code, when it was first needed: most expressions never are */
     unsigned numbers[DSN_GROUP_COUNT][MAX_SAME]; /* ended by 0 */
 };
 
@@ -61,7 +64,7 @@ static enum dsn_error note_groups(struct dsn_capture *capture, char **why) {
             continue;
         *why = g_strdup_printf(
             "there is no group \"%s\"; groups are recipient, original, diagnostic, host, code, "
-            "status",
+            "status, command, scope",
             name);
         return DSN_ERR_SYNTAX;
     }
@@ -91,7 +94,6 @@ enum dsn_error dsn_capture_new(const char *pattern, struct dsn_capture **out, ch
         *why = g_strdup_printf("%s (at %zu)", text, (size_t)offset);
         error = DSN_ERR_SYNTAX;
     } else {
-        pcre2_jit_compile(capture->code, PCRE2_JIT_COMPLETE); /* without it, it is slower and no more */
         error = note_groups(capture, why);
     }
     if (error)
@@ -106,6 +108,10 @@ void dsn_capture_free(struct dsn_capture *capture) {
         return;
     pcre2_code_free(capture->code);
     g_free(capture);
+}
+
+bool dsn_capture_has(const struct dsn_capture *capture, enum dsn_group group) {
+    return capture->numbers[group][0] != 0;
 }
 
 enum dsn_error dsn_capture_scratch_new(struct dsn_capture_scratch **out) {
@@ -147,12 +153,22 @@ static struct dsn_strview group_of(const unsigned *numbers, const PCRE2_SIZE *en
     return DSN_NONE;
 }
 
+/* Without it, matching is slower and no more. Any thread. */
+static void make_native(const struct dsn_capture *capture) {
+    gsize *native = (gsize *)(guintptr)&capture->native;
+    if (!g_once_init_enter(native))
+        return;
+    pcre2_jit_compile(capture->code, PCRE2_JIT_COMPLETE);
+    g_once_init_leave(native, 1);
+}
+
 bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch,
                       struct dsn_strview text, size_t from, struct dsn_captured *out) {
     text = dsn_utf8_cut(text, MAX_BYTES); /* PCRE2 is told that the text is valid */
     if (!text.p || from > text.n || !scratch->overruns_left || scratch->work_left < text.n - from)
         return false;
     scratch->work_left -= text.n - from;
+    make_native(capture);
     int rc = pcre2_match(capture->code, (PCRE2_SPTR)text.p, text.n, from, PCRE2_NO_UTF_CHECK, scratch->data,
                          scratch->context);
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)

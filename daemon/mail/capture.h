@@ -12,8 +12,10 @@ enum dsn_group {
     DSN_GROUP_ORIGINAL,  /* the address before it was forwarded or expanded */
     DSN_GROUP_DIAGNOSTIC,
     DSN_GROUP_HOST,
-    DSN_GROUP_CODE,   /* 550 */
-    DSN_GROUP_STATUS, /* 5.1.1 */
+    DSN_GROUP_CODE,    /* 550 */
+    DSN_GROUP_STATUS,  /* 5.1.1 */
+    DSN_GROUP_COMMAND, /* RCPT TO: the SMTP command that was answered */
+    DSN_GROUP_SCOPE,   /* of a return address: the list or stream that the mail was of */
     DSN_GROUP_COUNT,
 };
 
@@ -35,6 +37,9 @@ enum dsn_error dsn_capture_scratch_new(struct dsn_capture_scratch **out);
 void dsn_capture_scratch_free(struct dsn_capture_scratch *scratch); /* NULL is fine */
 /* Gives each message the same allowance of work; once it is spent nothing matches any more. */
 void dsn_capture_scratch_refill(struct dsn_capture_scratch *scratch);
+
+/* Whether the expression has that group. */
+bool dsn_capture_has(const struct dsn_capture *capture, enum dsn_group group);
 
 /* Looks for the expression in `text` (valid UTF-8) at or after `from`. */
 bool dsn_capture_find(const struct dsn_capture *capture, struct dsn_capture_scratch *scratch,

@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "base/sv.h"
 #include "base/utf8.h"
+#include "command.h"
 #include "fields.h"
 #include "format_file.h"
 #include "human.h"
@@ -139,8 +140,8 @@ static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scra
 
 static void match_conditions(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                              struct dsn_draft *draft, struct dsn_strview text) {
-    memset(scratch->held, 0, scratch->n * sizeof *scratch->held);
-    memset(scratch->vetoed, 0, scratch->n * sizeof *scratch->vetoed);
+    memset(scratch->held, 0, (scratch->n + 1) * sizeof *scratch->held);
+    memset(scratch->vetoed, 0, (scratch->n + 1) * sizeof *scratch->vetoed);
     struct counting header = {scratch, formats->header_conditions},
                     body = {scratch, formats->body_conditions};
     dsn_matcher_scan(formats->header, scratch->header, header_text(draft), count_hit, &header);
@@ -154,7 +155,7 @@ static void recognise(const struct dsn_formats *formats, struct dsn_formats_scra
         return;
     size_t behind;
     scratch->message = draft->message;
-    scratch->text = dsn_human_text(draft->arena, draft->message);
+    scratch->text = dsn_human_text(&draft->human, draft->arena, draft->message);
     scratch->border = find_line(&formats->end, scratch->capture, scratch->text, 0, &behind);
     match_conditions(formats, scratch, draft,
                      dsn_sv(scratch->text.p, behind)); /* that line tells of the format too */
@@ -217,6 +218,8 @@ static void take_groups(struct reading *r, struct dsn_recipient *recipient,
     struct dsn_strview host = captured->groups[DSN_GROUP_HOST],
                        original = captured->groups[DSN_GROUP_ORIGINAL];
     take_status(recipient, captured);
+    if (!recipient->smtp_command)
+        recipient->smtp_command = dsn_command_read(captured->groups[DSN_GROUP_COMMAND]);
     if (host.n && !recipient->remote_mta.n)
         recipient->remote_mta = host;
     if (original.n && !recipient->original_recipient.n) {
@@ -440,7 +443,7 @@ static void name_unnamed(struct reading *r) {
         if (recipient.final_recipient.n || recipient.original_recipient.n)
             r->draft->recipients[kept++] = recipient;
     }
-    r->draft->n = kept;
+    dsn_draft_keep(r->draft, kept);
 }
 
 static void add_listed(struct reading *r, const struct dsn_strview *listed, size_t n) {
@@ -517,7 +520,17 @@ static bool is_field(struct dsn_strview text) {
 
 static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
     draft->report = *before;
-    draft->n = 0;
+    dsn_draft_keep(draft, 0);
+}
+
+/* Whether the message can be a report by its header: a person may quote one. */
+static bool is_evident(const struct dsn_formats *formats, const struct dsn_formats_scratch *scratch,
+                       const struct dsn_message *message) {
+    return !formats->asks_header || scratch->held[formats->n] || message->report_type.n;
+}
+
+static bool may_be(const struct dsn_format *format, enum dsn_format_rank rank, bool evident) {
+    return rank_of(format) == rank && (evident || rank != DSN_FORMAT_REPORT || !format->evident_only);
 }
 
 bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
@@ -526,9 +539,10 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
         return false;
     recognise(formats, scratch, draft);
     const struct dsn_report before = draft->report;
+    bool evident = is_evident(formats, scratch, draft->message);
     for (size_t i = 0; i < formats->n; i++) {
         const struct dsn_format *format = &formats->items[i];
-        if (rank_of(format) != rank || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
+        if (!may_be(format, rank, evident) || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
             continue;
         struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
         if (read_by(&r, scratch->text, scratch->border))
@@ -538,14 +552,31 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
     return false;
 }
 
+/* The text from the first field of the returned message on. */
+static struct dsn_strview returned_text(struct dsn_formats_scratch *scratch) {
+    struct dsn_strview text = dsn_sv_from(scratch->text, scratch->border), line;
+    while (text.n && !is_field(text))
+        dsn_sv_next_line(&text, &line);
+    return text;
+}
+
+enum dsn_returned dsn_format_returned(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                                      struct dsn_draft *draft) {
+    recognise(formats, scratch, draft);
+    struct dsn_strview text = returned_text(scratch), line = DSN_LIT("-");
+    while (line.n && dsn_sv_next_line(&text, &line))
+        ;
+    return !line.n                             ? DSN_RETURNED_HEADER
+           : scratch->border < scratch->text.n ? DSN_RETURNED_BEGUN
+                                               : DSN_RETURNED_NOT;
+}
+
 struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats,
                                         struct dsn_formats_scratch *scratch, struct dsn_draft *draft) {
     if (!formats || !scratch)
         return NULL;
     recognise(formats, scratch, draft);
-    struct dsn_strview text = dsn_sv_from(scratch->text, scratch->border), line;
-    while (text.n && !is_field(text))
-        dsn_sv_next_line(&text, &line);
+    struct dsn_strview text = returned_text(scratch);
     struct dsn_message *message = text.n ? dsn_arena_alloc(draft->arena, sizeof *message) : NULL;
     return message && dsn_message_read(draft->arena, draft->limits, text, message) == DSN_OK ? message : NULL;
 }
@@ -562,6 +593,8 @@ static void supplement(struct dsn_recipient *recipient, const struct dsn_recipie
         recipient->remote_mta = human->remote_mta;
     if (!recipient->smtp_code)
         recipient->smtp_code = human->smtp_code;
+    if (!recipient->smtp_command)
+        recipient->smtp_command = human->smtp_command;
 }
 
 void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
@@ -569,12 +602,13 @@ void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats
     bool lacking = false;
     for (size_t i = 0; i < draft->n; i++)
         lacking |= lacks_answer(&draft->recipients[i]);
-    struct dsn_draft human = *draft;
-    human.recipients = NULL;
-    human.n = human.capacity = 0;
-    if (!lacking || !formats || !scratch || !dsn_format_read(formats, scratch, &human, DSN_FORMAT_REPORT))
-        return;
-    for (size_t i = 0; i < draft->n; i++) {
+    struct dsn_draft human = {.arena = draft->arena,
+                              .limits = draft->limits,
+                              .message = draft->message,
+                              .report = draft->report,
+                              .human = draft->human};
+    bool found = lacking && dsn_format_read(formats, scratch, &human, DSN_FORMAT_REPORT);
+    for (size_t i = 0; found && i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
         struct dsn_recipient *same = dsn_draft_find(&human, recipient->final_recipient);
         if (!same && recipient->original_recipient.n)
@@ -584,4 +618,13 @@ void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats
         if (same && lacks_answer(recipient))
             supplement(recipient, same);
     }
+    dsn_draft_keep(&human, 0);
+}
+
+bool dsn_formats_guesses(const struct dsn_formats *formats, struct dsn_strview name) {
+    for (size_t i = 0; formats && i < formats->n; i++) {
+        if (dsn_sv_eq(name, dsn_sv_str(formats->items[i].name)))
+            return formats->items[i].generic;
+    }
+    return false;
 }

@@ -38,14 +38,27 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
 struct dsn_message *dsn_format_embedded(const struct dsn_formats *formats,
                                         struct dsn_formats_scratch *scratch, struct dsn_draft *draft);
 
+/* Whether a message is returned inside the text, and how much of its header is there. */
+enum dsn_returned { DSN_RETURNED_NOT, DSN_RETURNED_BEGUN, DSN_RETURNED_HEADER };
+enum dsn_returned dsn_format_returned(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                                      struct dsn_draft *draft);
+
 /* Where a delivery status leaves out what the human part tells (no diagnostic, or one without a code), adds
  * that. */
 void dsn_format_supplement(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                            struct dsn_draft *draft);
 
-/* The formats by number, in the order in which they are tried: for `dsnd check`. NULL past the end. */
-const char *dsn_formats_name(const struct dsn_formats *formats, size_t i);
-/* Path of the sample that proves it, as the file names it; NULL where it names none. */
-const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i);
+/* Whether what was read by the format of that name is a guess. */
+bool dsn_formats_guesses(const struct dsn_formats *formats, struct dsn_strview name);
+
+/* What proves a format, and where that is said. Lives as long as the formats. */
+struct dsn_format_sample {
+    const char *format, *file;
+    unsigned line;
+    const char *name; /* of the sample, as the file names it; NULL: it names none */
+};
+
+/* The samples of the formats by number, in the order in which these are tried. False past the end. */
+bool dsn_formats_sample(const struct dsn_formats *formats, size_t i, struct dsn_format_sample *out);
 
 #endif

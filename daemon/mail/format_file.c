@@ -2,10 +2,14 @@
 #include "format_file.h"
 #include "format.h"
 
+#include "base/sv.h"
+#include "verdict/words.h"
+
 #include <string.h>
 
 /* The section whose `end` holds for all formats. */
 #define SHARED "shared"
+#define SHARED_FORMAT UINT_MAX /* until it is known how many formats there are */
 
 static const char *const allowed[] = {
     "kind",      "class",       "generic",    "delay",        "temporary", "begin",      "end",  "stop",
@@ -62,10 +66,14 @@ static void add_captures(struct loading *l, const struct dsn_keyfile *kf, const 
 
 static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format,
                           bool negated) {
-    struct dsn_condition condition = {.format = (unsigned)l->formats->n, .negated = negated};
+    struct dsn_condition condition = {.format = format ? (unsigned)l->formats->n : SHARED_FORMAT,
+                                      .negated = negated};
     g_ptr_array_add(header ? l->header_patterns : l->body_patterns, pattern);
     g_array_append_val(header ? l->formats->header_conditions : l->formats->body_conditions, condition);
+    if (!format)
+        return;
     format->n_conditions += !negated;
+    format->evident_only &= negated || !header;
 }
 
 /* A pattern on the value of one header, as a pattern on the whole header. */
@@ -100,13 +108,9 @@ static void add_conditions(struct loading *l, const struct dsn_keyfile *kf, cons
 static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group,
                       struct dsn_format *format) {
     char *value = dsn_keyfile_get(kf, group, "kind");
-    format->kind = DSN_KIND_BOUNCE;
-    bool known = !value;
-    for (int kind = 0; !known && dsn_kind_name((enum dsn_kind)kind); kind++) {
-        known = strcmp(value, dsn_kind_name((enum dsn_kind)kind)) == 0;
-        format->kind = (enum dsn_kind)kind;
-    }
-    if (!known)
+    int kind = value ? dsn_word_find(dsn_word_kind, dsn_sv_str(value)) : DSN_KIND_BOUNCE;
+    format->kind = kind < 0 ? DSN_KIND_BOUNCE : (enum dsn_kind)kind;
+    if (kind < 0)
         complain(l, kf, group, "kind", "expected bounce, delay, complaint, auto-reply, delivered or none");
     g_free(value);
 }
@@ -166,7 +170,8 @@ static char *read_like(struct loading *l, const struct dsn_keyfile *kf, const ch
 }
 
 static void read_format(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
-    struct dsn_format format = {.name = g_strdup(group), .file = g_strdup(dsn_keyfile_name(kf))};
+    struct dsn_format format = {
+        .name = g_strdup(group), .file = g_strdup(dsn_keyfile_name(kf)), .evident_only = true};
     const struct {
         const char *name;
         struct dsn_captures *list;
@@ -180,6 +185,7 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
     if (!dsn_keyfile_only(kf, group, allowed, l->problems))
         l->error = DSN_ERR_SYNTAX;
     format.sample = dsn_keyfile_get(kf, group, "sample");
+    format.sample_line = dsn_keyfile_line(kf, group, "sample");
     read_kind(l, kf, group, &format);
     read_class(l, kf, group, &format);
     read_find(l, kf, group, &format);
@@ -203,6 +209,22 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
     l->formats->items[l->formats->n++] = format;
 }
 
+/* What holds for all formats: where a returned message begins, and what a report has in its header. */
+static void read_shared(struct loading *l, const struct dsn_keyfile *kf) {
+    static const char *const keys[] = {"end", "end.*", "header", "header.*", "about", NULL};
+    if (!dsn_keyfile_only(kf, SHARED, keys, l->problems))
+        l->error = DSN_ERR_SYNTAX;
+    add_captures(l, kf, SHARED, "end", &l->formats->end);
+    char **names = dsn_keyfile_keys(kf, SHARED);
+    for (size_t i = 0; names[i]; i++) {
+        char *pattern = is_key_of(names[i], "header") ? dsn_keyfile_get(kf, SHARED, names[i]) : NULL;
+        if (pattern)
+            add_condition(l, true, g_strdup_printf("(?m:%s)", pattern), NULL, false);
+        g_free(pattern);
+    }
+    g_strfreev(names);
+}
+
 /* The shared section, and every format that is (or is not) a generic one. */
 static void read_file(struct loading *l, const struct dsn_keyfile *kf, bool generic) {
     size_t n;
@@ -210,7 +232,7 @@ static void read_file(struct loading *l, const struct dsn_keyfile *kf, bool gene
     for (size_t i = 0; i < n; i++) {
         if (strcmp(groups[i], SHARED) == 0) {
             if (!generic)
-                add_captures(l, kf, groups[i], "end", &l->formats->end);
+                read_shared(l, kf);
             continue;
         }
         char *value = dsn_keyfile_get(kf, groups[i], "generic");
@@ -228,12 +250,11 @@ static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher *
     if (error == DSN_ERR_SYNTAX) {
         GArray *conditions =
             out == &l->formats->header ? l->formats->header_conditions : l->formats->body_conditions;
-        const struct dsn_format *format =
-            bad < patterns->len
-                ? &l->formats->items[g_array_index(conditions, struct dsn_condition, bad).format]
-                : NULL;
+        bool known = bad < patterns->len;
+        size_t i = known ? g_array_index(conditions, struct dsn_condition, bad).format : l->formats->n;
+        const struct dsn_format *format = i < l->formats->n ? &l->formats->items[i] : NULL;
         dsn_problems_add(l->problems, format ? format->file : "formats", 0, "[%s]: \"%s\": %s",
-                         format ? format->name : "", format ? (char *)patterns->pdata[bad] : "", why);
+                         format ? format->name : SHARED, known ? (char *)patterns->pdata[bad] : "", why);
     }
     if (error)
         l->error = error;
@@ -251,8 +272,17 @@ enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struc
         .header_patterns = g_ptr_array_new_with_free_func(g_free),
         .body_patterns = g_ptr_array_new_with_free_func(g_free),
     };
-    for (size_t i = 0; i < 2 * n; i++)
-        read_file(&l, files[i % n], i >= n);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++)
+            read_file(&l, files[i], pass == 1);
+    }
+    for (guint i = 0; i < formats->header_conditions->len; i++) {
+        struct dsn_condition *condition = &g_array_index(formats->header_conditions, struct dsn_condition, i);
+        if (condition->format != SHARED_FORMAT)
+            continue;
+        condition->format = (unsigned)formats->n;
+        formats->asks_header = true;
+    }
     if (!l.error)
         compile(&l, l.header_patterns, &formats->header);
     if (!l.error)
@@ -297,10 +327,10 @@ void dsn_formats_free(struct dsn_formats *formats) {
     g_free(formats);
 }
 
-const char *dsn_formats_name(const struct dsn_formats *formats, size_t i) {
-    return i < formats->n ? formats->items[i].name : NULL;
-}
-
-const char *dsn_formats_sample(const struct dsn_formats *formats, size_t i) {
-    return i < formats->n ? formats->items[i].sample : NULL;
+bool dsn_formats_sample(const struct dsn_formats *formats, size_t i, struct dsn_format_sample *out) {
+    if (i >= formats->n)
+        return false;
+    const struct dsn_format *format = &formats->items[i];
+    *out = (struct dsn_format_sample){format->name, format->file, format->sample_line, format->sample};
+    return true;
 }

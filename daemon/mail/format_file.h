@@ -17,6 +17,7 @@ struct dsn_captures {
 
 struct dsn_format {
     char *name, *file, *sample;
+    unsigned sample_line; /* where it is named, or should be */
     enum dsn_kind kind;
     uint8_t cls;        /* class where the report states no code; 0: none */
     bool generic;       /* a guess: tried last, and said to be one */
@@ -25,11 +26,12 @@ struct dsn_format {
     bool from_original; /* where the text names nobody: the addressee of the returned message */
     bool replier;       /* the recipient is who wrote this */
     unsigned n_conditions; /* all have to hold */
+    bool evident_only;     /* it looks at the text alone: only for what is evidently a report */
     struct dsn_captures begin, end, stop, recipient, before, diagnostic, common, delay, temporary;
 };
 
 struct dsn_condition {
-    unsigned format; /* index */
+    unsigned format; /* index; that behind the last: what is evidently a report */
     bool negated;    /* must not match */
 };
 
@@ -39,6 +41,7 @@ struct dsn_formats {
     struct dsn_matcher *header, *body;
     GArray *header_conditions, *body_conditions; /* struct dsn_condition: by pattern */
     struct dsn_captures end;                     /* where a returned message begins, for all formats */
+    bool asks_header;                            /* they say what a report has in its header */
 };
 
 #endif

@@ -9,14 +9,15 @@ static bool is_border(const struct dsn_part *part, bool begun) {
     return begun && part->role >= DSN_PART_DELIVERY_STATUS;
 }
 
-static struct dsn_strview join_parts(struct dsn_arena *arena, const struct dsn_message *message,
-                                     enum dsn_part_role role) {
+static struct dsn_strview join_parts(struct dsn_human *human, struct dsn_arena *arena,
+                                     const struct dsn_message *message, enum dsn_part_role role) {
     struct dsn_strview text = DSN_NONE;
     for (size_t i = 0; i < message->n_parts && !is_border(&message->parts[i], text.n > 0); i++) {
         const struct dsn_part *part = &message->parts[i];
         if (part->role != role || !dsn_sv_trim(part->text).n)
             continue;
         struct dsn_strview next = dsn_utf8_cut(part->text, DSN_HUMAN_MAX);
+        human->cut |= next.n < part->text.n;
         if (role == DSN_PART_HTML)
             next = dsn_html_text(arena, next);
         text = text.n ? dsn_arena_join(arena, text, DSN_LIT("\n"), next) : next;
@@ -49,11 +50,17 @@ static struct dsn_strview unquote(struct dsn_arena *arena, struct dsn_strview te
     return dsn_buffer_view(&out);
 }
 
-struct dsn_strview dsn_human_text(struct dsn_arena *arena, const struct dsn_message *message) {
-    struct dsn_strview text = join_parts(arena, message, DSN_PART_TEXT);
+struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *arena,
+                                  const struct dsn_message *message) {
+    if (human->message == message)
+        return human->text;
+    *human = (struct dsn_human){.message = message};
+    struct dsn_strview text = join_parts(human, arena, message, DSN_PART_TEXT);
     if (!text.n)
-        text = join_parts(arena, message, DSN_PART_HTML);
+        text = join_parts(human, arena, message, DSN_PART_HTML);
     if (text.n && is_forward(message))
         text = unquote(arena, text);
-    return text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);
+    human->text = text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);
+    human->cut |= human->text.n < text.n;
+    return human->text;
 }

@@ -1,9 +1,11 @@
 /* message: the MIME structure of a mail. Knows GMime, and is the only module that does; knows nothing of
- * reports. */
+ * reports. GMime decodes everything, and reads every mail whose bytes leave a doubt of its structure. */
 #include "message.h"
 #include "address.h"
 #include "base/sv.h"
 #include "base/utf8.h"
+#include "bounds.h"
+#include "entity.h"
 #include "fields.h"
 
 #include <gmime/gmime.h>
@@ -13,18 +15,21 @@ enum { MAX_INNER = 3 }; /* messages inside messages that are read as mail of the
 /* A returned message, and the part that it became. */
 struct original {
     size_t part;
-    GMimeMessage *message; /* borrowed from the whole */
+    GMimeMessage *message;    /* borrowed from the whole; NULL: */
+    struct dsn_strview bytes; /* it is not read yet */
 };
 
 struct walk {
     struct dsn_arena *arena;
     const struct dsn_limits *limits;
+    struct dsn_strview bytes; /* what GMime reads */
     struct dsn_message *out;
     size_t capacity;
     struct original *originals;
     size_t n_originals, originals_capacity;
-    unsigned inner; /* how deep in returned messages we are */
-    bool failed;    /* memory ran out */
+    unsigned inner;  /* how deep in returned messages we are */
+    bool unfinished; /* the last line of the whole has no end */
+    bool failed;     /* memory ran out */
 };
 
 static const struct {
@@ -76,6 +81,26 @@ static struct dsn_strview keep(struct walk *w, const char *s) {
     return dsn_arena_copy(w->arena, dsn_utf8_cut(repaired, w->limits->max_field_bytes));
 }
 
+/* What GMime would make of the value of a header; a view of what is plain. */
+static struct dsn_strview decode_value(struct walk *w, struct dsn_strview raw) {
+    if (dsn_utf8_ascii(raw) && dsn_sv_find_nocase(raw, DSN_LIT("=?"), 0) == SIZE_MAX)
+        return dsn_utf8_cut(raw, w->limits->max_field_bytes);
+    struct dsn_strview terminated = dsn_arena_copy(w->arena, raw);
+    char *text = terminated.p ? g_mime_utils_header_decode_text(NULL, terminated.p) : NULL;
+    struct dsn_strview value = dsn_sv_trim(keep(w, text));
+    g_free(text);
+    return value;
+}
+
+static void take_fields(struct walk *w, const struct dsn_entity *entity, const struct dsn_field **out,
+                        size_t *n) {
+    for (size_t i = 0; i < entity->n_fields; i++)
+        entity->fields[i].value = decode_value(w, entity->fields[i].value);
+    w->out->truncated |= entity->truncated;
+    *out = entity->fields;
+    *n = entity->n_fields;
+}
+
 static struct dsn_field *copy_headers(struct walk *w, GMimeObject *object, size_t *n) {
     GMimeHeaderList *list = g_mime_object_get_header_list(object);
     int count = g_mime_header_list_get_count(list);
@@ -115,7 +140,7 @@ static struct dsn_strview lower_type(struct walk *w, GMimeObject *object) {
     return dsn_utf8_repair(w->arena, dsn_arena_lower(w->arena, joined));
 }
 
-static struct dsn_strview decoded_bytes(struct walk *w, GMimePart *part) {
+static struct dsn_strview decoded_content(struct walk *w, GMimePart *part) {
     GMimeDataWrapper *content = g_mime_part_get_content(part);
     if (!content)
         return dsn_sv("", 0);
@@ -139,22 +164,21 @@ static bool holds_escapes(struct dsn_strview bytes) {
 }
 
 /* A NUL in an 8-bit text ("=00" where somebody forgot to quote a "=") would end it. */
-static void blank_nuls(struct dsn_strview bytes, const char *charset) {
-    char *p = (char *)(guintptr)bytes.p; /* our own copy */
-    if (g_ascii_strncasecmp(charset, "utf-16", 6) == 0 || g_ascii_strncasecmp(charset, "utf-32", 6) == 0 ||
-        g_ascii_strncasecmp(charset, "ucs", 3) == 0)
-        return;
-    for (size_t i = 0; i < bytes.n; i++) {
-        if (!p[i])
-            p[i] = ' ';
-    }
+static struct dsn_strview blank_nuls(struct walk *w, struct dsn_strview bytes, const char *charset) {
+    if (dsn_sv_find_char(bytes, '\0', 0) == SIZE_MAX || g_ascii_strncasecmp(charset, "utf-16", 6) == 0 ||
+        g_ascii_strncasecmp(charset, "utf-32", 6) == 0 || g_ascii_strncasecmp(charset, "ucs", 3) == 0)
+        return bytes;
+    char *p = dsn_arena_alloc(w->arena, bytes.n);
+    for (size_t i = 0; p && i < bytes.n; i++)
+        p[i] = bytes.p[i] ? bytes.p[i] : ' ';
+    return dsn_sv(p, p ? bytes.n : 0);
 }
 
 static struct dsn_strview convert(struct walk *w, struct dsn_strview bytes, const char *charset) {
     iconv_t cd = g_mime_iconv_open("UTF-8", charset);
     if (cd == (iconv_t)-1)
         return DSN_NONE;
-    blank_nuls(bytes, charset);
+    bytes = blank_nuls(w, bytes, charset);
     char *text = g_mime_iconv_strndup(cd, bytes.p, bytes.n);
     struct dsn_strview copy = text ? dsn_arena_copy(w->arena, dsn_sv_str(text)) : DSN_NONE;
     g_free(text);
@@ -194,16 +218,42 @@ static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct
     return part;
 }
 
-static void walk_leaf(struct walk *w, GMimeObject *object) {
-    struct dsn_strview type = lower_type(w, object);
+static void add_leaf(struct walk *w, struct dsn_strview type, struct dsn_strview bytes, const char *charset) {
     struct dsn_part *part = add_part(w, role_of(type), type);
-    if (!part || !GMIME_IS_PART(object) || part->role == DSN_PART_OTHER)
+    if (!part || part->role == DSN_PART_OTHER)
         return;
-    struct dsn_strview bytes = decoded_bytes(w, GMIME_PART(object));
     if (part->role == DSN_PART_ORIGINAL)
         read_headers(w, bytes, part);
     else
-        part->text = to_utf8(w, bytes, g_mime_object_get_content_type_parameter(object, "charset"));
+        part->text = to_utf8(w, bytes, charset);
+}
+
+static void walk_leaf(struct walk *w, GMimeObject *object) {
+    struct dsn_strview type = lower_type(w, object);
+    if (GMIME_IS_PART(object))
+        add_leaf(w, type, decoded_content(w, GMIME_PART(object)),
+                 g_mime_object_get_content_type_parameter(object, "charset"));
+    else
+        add_part(w, role_of(type), type);
+}
+
+static void add_original(struct walk *w, struct original original) {
+    struct original *originals =
+        dsn_arena_grow(w->arena, w->originals, w->n_originals, &w->originals_capacity, sizeof *originals);
+    w->failed |= !originals;
+    if (!originals)
+        return;
+    w->originals = originals;
+    originals[w->n_originals++] = original;
+}
+
+/* Whether a body follows its header: a header that was cut off has none. */
+static bool has_body(GMimeMessage *message) {
+    GMimeObject *root = g_mime_message_get_mime_part(message);
+    if (GMIME_IS_MULTIPART(root))
+        return g_mime_multipart_get_count(GMIME_MULTIPART(root)) > 0;
+    GMimeDataWrapper *content = GMIME_IS_PART(root) ? g_mime_part_get_content(GMIME_PART(root)) : NULL;
+    return content && g_mime_stream_length(g_mime_data_wrapper_get_stream(content)) > 0;
 }
 
 static void walk_original(struct walk *w, GMimeObject *object) {
@@ -212,14 +262,8 @@ static void walk_original(struct walk *w, GMimeObject *object) {
     if (!part || !message)
         return;
     part->headers = copy_headers(w, GMIME_OBJECT(message), &part->n_headers);
-    struct original *originals =
-        dsn_arena_grow(w->arena, w->originals, w->n_originals, &w->originals_capacity, sizeof *originals);
-    if (!originals) {
-        w->failed = true;
-        return;
-    }
-    w->originals = originals;
-    originals[w->n_originals++] = (struct original){w->out->n_parts - 1, message};
+    part->ended = has_body(message);
+    add_original(w, (struct original){.part = w->out->n_parts - 1, .message = message});
 }
 
 static void add_loose_text(struct walk *w, const char *text) {
@@ -260,43 +304,199 @@ static bool holds_report(const struct dsn_message *message) {
 }
 
 static void fill(struct walk *w, GMimeMessage *message);
+static bool read_whole(struct walk *w);
 
 /* Originals of a message that is no report itself may be reports that somebody forwarded. */
 static void fill_inner(struct walk *w) {
+    if (holds_report(w->out) || w->inner >= MAX_INNER)
+        return;
     for (size_t i = 0; i < w->n_originals && !w->failed; i++) {
-        struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[w->originals[i].part];
-        part->inner = dsn_arena_alloc(w->arena, sizeof *part->inner);
-        struct walk inner = {
-            .arena = w->arena, .limits = w->limits, .out = part->inner, .inner = w->inner + 1};
-        if (part->inner)
-            fill(&inner, w->originals[i].message);
+        const struct original *original = &w->originals[i];
+        struct dsn_part *part = (struct dsn_part *)(guintptr)&w->out->parts[original->part];
+        struct dsn_message *message = dsn_arena_alloc(w->arena, sizeof *message);
+        struct walk inner = {.arena = w->arena,
+                             .limits = w->limits,
+                             .bytes = original->bytes,
+                             .out = message,
+                             .inner = w->inner + 1};
+        w->failed |= !message;
+        if (message && original->message)
+            fill(&inner, original->message);
+        else if (message && !read_whole(&inner))
+            continue;
+        part->inner = message;
     }
 }
 
-static void fill(struct walk *w, GMimeMessage *message) {
-    w->out->headers = copy_headers(w, GMIME_OBJECT(message), &w->out->n_headers);
-    GMimeObject *root = g_mime_message_get_mime_part(message);
+/* Whether the end is missing. A multipart that has begun has to be closed; elsewhere, the last line ends. */
+static bool is_cut_off(const struct walk *w, GMimeObject *root) {
+    if (GMIME_IS_MULTIPART(root) && g_mime_multipart_get_count(GMIME_MULTIPART(root)) > 0)
+        return !GMIME_MULTIPART(root)->write_end_boundary;
+    return w->unfinished;
+}
+
+static void fill_body(struct walk *w, GMimeObject *root) {
     if (!root)
         return;
     w->out->type = lower_type(w, root);
+    w->out->cut_off = is_cut_off(w, root);
     const char *report_type = g_mime_object_get_content_type_parameter(root, "report-type");
     if (report_type)
         w->out->report_type = dsn_utf8_repair(w->arena, dsn_arena_lower(w->arena, dsn_sv_str(report_type)));
     walk(w, root, 0);
-    if (!holds_report(w->out) && w->inner < MAX_INNER && GMIME_IS_MULTIPART(root))
+    if (GMIME_IS_MULTIPART(root))
         fill_inner(w);
 }
 
-/* The message reads its parts from `array` for as long as it lives. */
-static GMimeMessage *parse(GByteArray *array) {
+static void fill(struct walk *w, GMimeMessage *message) {
+    w->out->headers = copy_headers(w, GMIME_OBJECT(message), &w->out->n_headers);
+    fill_body(w, g_mime_message_get_mime_part(message));
+}
+
+/* The parser reads from `array`, and so do the parts, for as long as they live. */
+static GMimeParser *new_parser(GByteArray *array) {
     GMimeStream *stream = g_mime_stream_mem_new();
     g_mime_stream_mem_set_byte_array(GMIME_STREAM_MEM(stream), array);
     g_mime_stream_mem_set_owner(GMIME_STREAM_MEM(stream), FALSE);
     GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+    g_object_unref(stream);
+    return parser;
+}
+
+/* The C library loads a charset's code when it is first used, and unloads it as soon as nobody uses it: what
+ * is usual in mail is held, or loading would cost more than all else. */
+static void hold_charsets(void) {
+    static const char *const usual[] = {"iso-8859-1", "iso-8859-15", "windows-1252", "iso-2022-jp",
+                                        "shift_jis",  "utf-7",       "windows-1251", "gb18030"};
+    static iconv_t held[G_N_ELEMENTS(usual)];
+    static gsize done = 0;
+    if (!g_once_init_enter(&done))
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(usual); i++)
+        held[i] = g_mime_iconv_open("UTF-8", usual[i]);
+    g_once_init_leave(&done, (gsize)held);
+}
+
+static bool read_with_gmime(struct walk *w) {
+    bool truncated;
+    w->bytes = dsn_bounds_cut(w->arena, w->limits, w->bytes, &truncated);
+    if (!w->bytes.p)
+        return false;
+    w->out->truncated = truncated;
+    GByteArray array = {.data = (guint8 *)(guintptr)w->bytes.p, .len = (guint)w->bytes.n};
+    GMimeParser *parser = new_parser(&array);
     GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
     g_object_unref(parser);
-    g_object_unref(stream);
-    return message;
+    if (!message)
+        return false;
+    fill(w, message);
+    g_object_unref(message);
+    return true;
+}
+
+/* What needs no GMime, where it leaves no doubt */
+
+static bool walk_entity(struct walk *w, const struct dsn_entity *entity, const struct dsn_content *content,
+                        unsigned depth);
+
+static bool walk_parts(struct walk *w, struct dsn_parts *parts, unsigned depth) {
+    struct dsn_strview bytes;
+    while (!w->failed && dsn_parts_next(parts, &bytes)) {
+        struct dsn_entity part;
+        struct dsn_content content;
+        if (!dsn_entity_read(w->arena, w->limits, bytes, DSN_KEEP_CONTENT, &part) ||
+            !dsn_content_read(w->arena, &part, &content))
+            return false;
+        part.body.n -= part.body.n && part.body.p[part.body.n - 1] == '\n'; /* it belongs to the delimiter */
+        if (!walk_entity(w, &part, &content, depth))
+            return false;
+    }
+    return true;
+}
+
+static bool walk_returned(struct walk *w, struct dsn_strview type, struct dsn_strview bytes) {
+    struct dsn_entity original;
+    if (!dsn_entity_read(w->arena, w->limits, bytes, DSN_KEEP_FIELDS, &original))
+        return false;
+    struct dsn_part *part = add_part(w, DSN_PART_ORIGINAL, type);
+    if (part) {
+        take_fields(w, &original, &part->headers, &part->n_headers);
+        part->ended = true;
+        add_original(w, (struct original){.part = w->out->n_parts - 1, .bytes = bytes});
+    }
+    return true;
+}
+
+/* A view of the body where it is not encoded. False: GMime has to do more than decode it. */
+static bool decode_body(struct walk *w, const struct dsn_entity *entity, struct dsn_strview *out) {
+    struct dsn_strview name = dsn_arena_copy(w->arena, entity->encoding);
+    GMimeEncoding state;
+    g_mime_encoding_init_decode(&state, name.p ? g_mime_content_encoding_from_string(name.p)
+                                               : GMIME_CONTENT_ENCODING_DEFAULT);
+    *out = entity->body;
+    if (state.encoding != GMIME_CONTENT_ENCODING_BASE64 &&
+        state.encoding != GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE)
+        return state.encoding != GMIME_CONTENT_ENCODING_UUENCODE;
+    char *p = dsn_arena_alloc(w->arena, g_mime_encoding_outlen(&state, out->n) + 1);
+    *out = dsn_sv(p, p ? g_mime_encoding_flush(&state, out->p, out->n, p) : 0);
+    w->failed |= !p;
+    return true;
+}
+
+static bool walk_entity(struct walk *w, const struct dsn_entity *entity, const struct dsn_content *content,
+                        unsigned depth) {
+    struct dsn_strview type = content->type;
+    if (depth > w->limits->max_depth) {
+        w->out->truncated = true;
+        return true;
+    }
+    if (dsn_sv_starts_nocase(type, DSN_LIT("multipart/"))) {
+        struct dsn_parts parts;
+        if (dsn_sv_eq(type, DSN_LIT("multipart/digest")) || /* its parts are messages by default */
+            !dsn_parts_begin(entity->body, content->boundary, &parts) || !walk_parts(w, &parts, depth + 1))
+            return false;
+        if (depth == 0)
+            w->out->cut_off = !parts.closed;
+        return true;
+    }
+    struct dsn_strview body;
+    if (!decode_body(w, entity, &body))
+        return false;
+    if (dsn_sv_eq(type, DSN_LIT("message/rfc822")))
+        return body.p == entity->body.p && walk_returned(w, type, body);
+    enum dsn_part_role role = role_of(type);
+    if (dsn_sv_starts_nocase(type, DSN_LIT("message/")) &&
+        (role == DSN_PART_OTHER || role == DSN_PART_ORIGINAL))
+        return false;
+    add_leaf(w, type, body, dsn_arena_copy(w->arena, content->charset).p);
+    return true;
+}
+
+/* False: a doubt is left. */
+static bool read_plainly(struct walk *w) {
+    struct dsn_entity entity;
+    struct dsn_content content;
+    if (!dsn_entity_read(w->arena, w->limits, w->bytes, DSN_KEEP_FIELDS, &entity) ||
+        !dsn_content_read(w->arena, &entity, &content))
+        return false;
+    take_fields(w, &entity, &w->out->headers, &w->out->n_headers);
+    w->out->type = content.type;
+    w->out->report_type = dsn_arena_lower(w->arena, content.report_type);
+    w->out->cut_off = w->unfinished;
+    if (!walk_entity(w, &entity, &content, 0))
+        return false;
+    if (content.boundary.p)
+        fill_inner(w);
+    return true;
+}
+
+static bool read_whole(struct walk *w) {
+    const struct walk begin = *w;
+    if (read_plainly(w))
+        return true;
+    *w = begin;
+    *w->out = (struct dsn_message){0};
+    return read_with_gmime(w);
 }
 
 /* GMime gives nothing back where the header never ends. */
@@ -318,14 +518,6 @@ static bool has_header(struct dsn_strview bytes) {
     return false;
 }
 
-static bool is_cut_off(struct dsn_strview bytes) {
-    size_t begin = bytes.n;
-    while (begin && bytes.p[begin - 1] != '\n')
-        begin--;
-    struct dsn_strview last = dsn_sv_trim(dsn_sv_from(bytes, begin));
-    return last.n && !(dsn_sv_starts_nocase(last, DSN_LIT("--")) && dsn_sv_ends_nocase(last, DSN_LIT("--")));
-}
-
 enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits *limits,
                                 struct dsn_strview bytes, struct dsn_message *out) {
     if (bytes.n > limits->max_bytes)
@@ -335,14 +527,15 @@ enum dsn_error dsn_message_read(struct dsn_arena *arena, const struct dsn_limits
     struct dsn_strview whole = end_header(arena, bytes);
     if (!whole.p)
         return DSN_ERR_MEMORY;
-    GByteArray array = {.data = (guint8 *)(guintptr)whole.p, .len = (guint)whole.n};
-    GMimeMessage *message = parse(&array);
-    if (!message)
-        return DSN_ERR_INVALID;
-    struct dsn_message read = {.cut_off = is_cut_off(bytes)};
-    struct walk w = {.arena = arena, .limits = limits, .out = &read};
-    fill(&w, message);
-    g_object_unref(message);
+    hold_charsets();
+    struct dsn_message read = {0};
+    struct walk w = {.arena = arena,
+                     .limits = limits,
+                     .bytes = whole,
+                     .out = &read,
+                     .unfinished = bytes.p[bytes.n - 1] != '\n'};
+    if (!read_whole(&w))
+        return w.bytes.p ? DSN_ERR_INVALID : DSN_ERR_MEMORY;
     if (w.failed || !read.headers)
         return DSN_ERR_MEMORY;
     *out = read;

@@ -23,6 +23,7 @@ struct dsn_part {
     struct dsn_strview text;         /* decoded; UTF-8; absent for an original */
     const struct dsn_field *headers; /* of an original */
     size_t n_headers;
+    bool ended; /* of an original: its header came to its end */
     struct dsn_message
         *inner; /* an original read as a message of its own, where this one holds no report part */
 };
@@ -35,7 +36,7 @@ struct dsn_message {
     const struct dsn_part *parts; /* leaves and originals, in order */
     size_t n_parts;
     bool truncated; /* a limit was reached */
-    bool cut_off;   /* its last line is not finished, and is no closing boundary */
+    bool cut_off;   /* its end is missing: the closing boundary, or the end of its last line */
 };
 
 /* Cuts an mbox "From " line and makes every line end LF, so that the same message has the same bytes however

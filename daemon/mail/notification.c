@@ -3,15 +3,15 @@
 #include "notification.h"
 #include "address.h"
 #include "answer.h"
+#include "base/json.h"
 #include "base/sv.h"
 #include "base/utf8.h"
 #include "human.h"
 #include "original.h"
 
 #include <glib.h>
-#include <yajl/yajl_tree.h>
 
-enum { MAX_DEPTH = 24, MAX_WRAPS = 2 };
+enum { MAX_WRAPS = 2 };
 
 /* The kinds of notification: where each has its recipients. Those that are not here report nothing. */
 static const struct kind {
@@ -24,35 +24,10 @@ static const struct kind {
     {"deliverydelay", "deliveryDelay", "delayedRecipients", DSN_KIND_DELAY},
 };
 
-/* Length of the object at the start of `text`; 0 where it does not end, or is nested too deeply to be one of
- * ours. */
-static size_t object_length(struct dsn_strview text) {
-    size_t depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > MAX_DEPTH)
-                return 0;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
-static yajl_val parse(struct dsn_draft *draft, struct dsn_strview text) {
+static yajl_val parse(const struct dsn_limits *limits, struct dsn_strview text) {
     text = dsn_sv_trim(text);
-    size_t n = text.n && text.p[0] == '{' ? object_length(text) : 0;
-    struct dsn_strview copy =
-        n ? dsn_arena_copy(draft->arena, dsn_sv(text.p, n)) : DSN_NONE; /* ended by NUL */
-    char why[64];
-    return copy.p ? yajl_tree_parse(copy.p, why, sizeof why) : NULL;
+    size_t n = dsn_json_object_length(text, limits->max_json_depth); /* a footer may be behind it */
+    return dsn_json_object(dsn_sv(text.p, n));
 }
 
 static yajl_val member(yajl_val object, const char *name, yajl_type type) {
@@ -173,7 +148,7 @@ static const struct kind *kind_of(struct dsn_strview name) {
 }
 
 static bool read_json(struct dsn_draft *draft, struct dsn_strview text, unsigned wraps) {
-    yajl_val root = parse(draft, text);
+    yajl_val root = parse(draft->limits, text);
     struct dsn_strview name = text_of(draft, root, "notificationType");
     if (!name.n)
         name = text_of(draft, root, "eventType");
@@ -196,6 +171,6 @@ bool dsn_notification_read_json(struct dsn_draft *draft, struct dsn_strview text
 }
 
 bool dsn_notification_read(struct dsn_draft *draft) {
-    struct dsn_strview text = dsn_sv_trim(dsn_human_text(draft->arena, draft->message));
+    struct dsn_strview text = dsn_sv_trim(dsn_human_text(&draft->human, draft->arena, draft->message));
     return text.n && text.p[0] == '{' && dsn_notification_read_json(draft, text);
 }

@@ -54,6 +54,19 @@ static bool is_address_char(char c) {
     return dsn_is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~.", c)) || (c & 0x80);
 }
 
+/* What stands before a message's id, which looks like an address. */
+static const char *const id_marks[] = {"message-id", "message id", "messageid", "msgid", "(id"};
+
+static bool is_message_id(struct dsn_strview before) {
+    while (before.n && strchr(" \t<:=\"", before.p[before.n - 1]))
+        before.n--;
+    for (size_t i = 0; i < G_N_ELEMENTS(id_marks); i++) {
+        if (dsn_sv_ends_nocase(before, dsn_sv_str(id_marks[i])))
+            return true;
+    }
+    return false;
+}
+
 /* The address around the '@' at `at`. */
 static struct dsn_strview address_at(struct dsn_arena *arena, struct dsn_strview text, size_t at) {
     size_t begin = at, end = at + 1;
@@ -69,7 +82,8 @@ static struct dsn_strview address_at(struct dsn_arena *arena, struct dsn_strview
         begin++;
     struct dsn_strview address = dsn_address_read(arena, dsn_sv(text.p + begin, end - begin), false);
     bool dotted = dsn_sv_find_char(dsn_address_domain(address), '.', 0) != SIZE_MAX;
-    return dotted && dsn_address_usable(address) ? address : DSN_NONE;
+    bool usable = dotted && dsn_address_usable(address) && !is_message_id(dsn_sv(text.p, begin));
+    return usable ? address : DSN_NONE;
 }
 
 size_t dsn_prose_address(struct dsn_draft *draft, const struct dsn_prose_own *own, struct dsn_strview text,

@@ -1,12 +1,14 @@
 /* report: asks the readers of the single formats in turn and completes what they found. Knows which readers
  * there are and what the fields mean together; knows no GMime, no rules. */
 #include "report.h"
-#include "address.h"
+#include "addressee.h"
 #include "answer.h"
 #include "arf.h"
 #include "autoreply.h"
 #include "base/sv.h"
+#include "command.h"
 #include "format.h"
+#include "human.h"
 #include "notification.h"
 #include "original.h"
 #include "rfc3464.h"
@@ -27,12 +29,45 @@ struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft) {
     return recipient;
 }
 
-struct dsn_recipient *dsn_draft_find(const struct dsn_draft *draft, struct dsn_strview address) {
-    for (size_t i = 0; address.n && i < draft->n; i++) {
-        if (dsn_sv_eq_nocase(draft->recipients[i].final_recipient, address))
-            return &draft->recipients[i];
+static guint hash_address(gconstpointer key) {
+    const struct dsn_strview *address = key;
+    guint hash = 5381;
+    for (size_t i = 0; i < address->n; i++)
+        hash = hash * 33 + (unsigned char)dsn_to_lower(address->p[i]);
+    return hash;
+}
+
+static gboolean same_address(gconstpointer a, gconstpointer b) {
+    return dsn_sv_eq_nocase(*(const struct dsn_strview *)a, *(const struct dsn_strview *)b);
+}
+
+/* Adds the recipients that are new since. */
+static void complete_index(struct dsn_draft *draft) {
+    if (!draft->index)
+        draft->index = g_hash_table_new(hash_address, same_address);
+    for (; draft->indexed < draft->n; draft->indexed++) {
+        struct dsn_strview *key =
+            dsn_arena_alloc(draft->arena, sizeof *key); /* recipients move as they grow */
+        if (!key)
+            return;
+        *key = draft->recipients[draft->indexed].final_recipient;
+        if (key->n && !g_hash_table_contains(draft->index, key))
+            g_hash_table_insert(draft->index, key, GSIZE_TO_POINTER(draft->indexed + 1));
     }
-    return NULL;
+}
+
+struct dsn_recipient *dsn_draft_find(struct dsn_draft *draft, struct dsn_strview address) {
+    if (!address.n || !draft->n)
+        return NULL;
+    complete_index(draft);
+    size_t number = GPOINTER_TO_SIZE(g_hash_table_lookup(draft->index, &address));
+    return number ? &draft->recipients[number - 1] : NULL;
+}
+
+void dsn_draft_keep(struct dsn_draft *draft, size_t n) {
+    draft->n = n;
+    draft->indexed = 0;
+    g_clear_pointer(&draft->index, g_hash_table_destroy);
 }
 
 static bool read_delivery_status(struct dsn_draft *draft) {
@@ -99,40 +134,24 @@ static void complete_codes(struct dsn_recipient *recipient) {
     recipient->status = (struct dsn_status){.cls = (uint8_t)cls, .subject = -1, .detail = -1};
 }
 
-/* The address of the returned message's To, where it names exactly one and is no list's. */
-static struct dsn_strview sole_addressee(struct dsn_draft *draft) {
-    const struct dsn_original *original = &draft->report.original;
-    struct dsn_strview to[2];
-    if (draft->n != 1 || dsn_addresses_of(draft->arena, original->to, to, G_N_ELEMENTS(to)) != 1)
-        return DSN_NONE;
-    struct dsn_strview post = dsn_header_get(original->headers, original->n_headers, "List-Post");
-    if (original->list_id.n || post.n)
-        return DSN_NONE; /* To is the list's own address as often as the subscriber's */
-    return to[0];
-}
-
-/* The address that we mailed, best source first; a forward's target is the last to be believed. */
-static void choose_recipient(struct dsn_draft *draft, struct dsn_recipient *recipient) {
-    const struct {
-        enum dsn_provenance from;
-        struct dsn_strview address;
-    } choices[] = {
-        {DSN_FROM_ORIGINAL, recipient->original_recipient},
-        {DSN_FROM_HEADER, sole_addressee(draft)},
-        {DSN_FROM_FINAL, recipient->final_recipient},
-    };
-    if (recipient->recipient_from && recipient->recipient_from < DSN_FROM_PROSE)
-        return;
-    for (size_t i = 0; i < G_N_ELEMENTS(choices); i++) {
-        if (!dsn_address_usable(choices[i].address))
+/* Which commands were answered: by the answers themselves, or by the transcript of the session. */
+static void complete_commands(struct dsn_draft *draft) {
+    struct dsn_transcript transcript = {0};
+    bool read = false;
+    for (size_t i = 0; i < draft->n; i++) {
+        struct dsn_recipient *recipient = &draft->recipients[i];
+        if (!recipient->smtp_command)
+            recipient->smtp_command = dsn_command_of_answer(recipient->diagnostic);
+        if (recipient->smtp_command || !recipient->diagnostic.n)
             continue;
-        recipient->recipient = choices[i].address;
-        recipient->recipient_from = choices[i].from;
-        return;
+        if (!read)
+            dsn_transcript_read(dsn_human_text(&draft->human, draft->arena, draft->message), &transcript);
+        read = true;
+        recipient->smtp_command = dsn_transcript_command(&transcript, recipient->diagnostic);
     }
 }
 
-static void complete(struct dsn_draft *draft) {
+static void complete(struct dsn_draft *draft, const struct dsn_addressing *addressing) {
     const struct dsn_message *message = draft->message;
     if (!draft->report.original.headers)
         dsn_original_of(message, &draft->report.original);
@@ -142,8 +161,9 @@ static void complete(struct dsn_draft *draft) {
             recipient->verdict.kind = kind_of(recipient);
         if (recipient->verdict.kind != DSN_KIND_COMPLAINT && recipient->verdict.kind != DSN_KIND_AUTO_REPLY)
             complete_codes(recipient);
-        choose_recipient(draft, recipient);
     }
+    complete_commands(draft);
+    dsn_addressees_choose(draft, addressing);
     draft->report.recipients = draft->recipients;
     draft->report.n_recipients = draft->n;
     draft->report.truncated |= message->truncated;
@@ -152,8 +172,10 @@ static void complete(struct dsn_draft *draft) {
 static void reset(struct dsn_draft *draft, const struct dsn_message *message) {
     draft->message = message;
     draft->report = (struct dsn_report){.arrival_date = DSN_NO_TIME};
+    draft->return_path = DSN_NONE;
     draft->recipients = NULL;
-    draft->n = draft->capacity = 0;
+    draft->capacity = 0;
+    dsn_draft_keep(draft, 0);
 }
 
 enum { MAX_FORWARDS = 3 }; /* how deep a report may be wrapped */
@@ -203,14 +225,32 @@ static void read_message(struct dsn_draft *draft, const struct dsn_message *mess
     reset(draft, message);
 }
 
+/* Whether the report may not be all there. What is missing of the returned message's body is no loss. In a
+ * plain text, a header without an addressee has not come to its end. */
+static bool is_incomplete(struct dsn_draft *draft, const struct dsn_message *message) {
+    const struct dsn_message *read = draft->message;
+    const struct dsn_part *last = read->n_parts ? &read->parts[read->n_parts - 1] : NULL;
+    if (last && last->role == DSN_PART_ORIGINAL)
+        return message->cut_off && !last->ended;
+    if (!last || last->role >= DSN_PART_DELIVERY_STATUS)
+        return message->cut_off;
+    enum dsn_returned returned = dsn_format_returned(draft->formats, draft->scratch, draft);
+    return (returned == DSN_RETURNED_BEGUN && !draft->report.original.to.n) ||
+           (returned != DSN_RETURNED_HEADER && message->cut_off);
+}
+
 enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits *limits,
                                const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
-                               const struct dsn_message *message, struct dsn_report *out) {
+                               const struct dsn_addressing *addressing, const struct dsn_message *message,
+                               struct dsn_report *out) {
     struct dsn_draft draft = {.arena = arena, .limits = limits, .formats = formats, .scratch = scratch};
     dsn_formats_scratch_reset(scratch);
     read_message(&draft, message);
-    complete(&draft);
-    draft.report.incomplete = message->cut_off;
+    complete(&draft, addressing);
+    draft.report.incomplete = is_incomplete(&draft, message);
+    draft.report.truncated |=
+        draft.human.cut && dsn_format_returned(formats, scratch, &draft) == DSN_RETURNED_NOT;
+    dsn_draft_keep(&draft, 0);
     *out = draft.report;
     return DSN_OK;
 }

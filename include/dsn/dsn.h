@@ -7,6 +7,8 @@
 #include "reader.h"
 #include "report.h"
 #include "strview.h"
+#include "trust.h"
 #include "verdict.h"
+#include "verp.h"
 
 #endif

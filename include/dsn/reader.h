@@ -43,13 +43,28 @@ struct dsn_limits {
     unsigned max_depth;      /* of nesting, default 10 */
     unsigned max_headers;    /* header fields in a header, default 1,000 */
     unsigned max_recipients; /* in a report, default 10,000 */
-    size_t max_field_bytes;  /* of a field's value; more is cut off, default 8 KiB */
+    unsigned max_json_depth; /* of JSON; what is nested more deeply is not read, default 16, at most 32 */
+    size_t max_header_bytes; /* of a header field, with its folds; more is not looked at, default 64 KiB */
+    size_t max_field_bytes;  /* of a field's value, unfolded; more is cut off, default 8 KiB */
+};
+
+/* How a reader reads. 0 in any field: the default. */
+struct dsn_options {
+    struct dsn_limits limits;
+    /* Where the address to act on is taken from, best first, ended by DSN_FROM_NOTHING; a source that is not
+     * listed is never taken. Default: as in enum dsn_provenance. */
+    enum dsn_provenance order[DSN_PROVENANCES];
+    /* How return addresses name the recipient: regular expressions (PCRE) with a group
+     * (?<recipient>USER=DOMAIN), or (?<scope>LIST), or both; ended by NULL. Default: as list managers and
+     * mail services write them. Only read by dsn_reader_new. */
+    const char *const *verp;
 };
 
 /* One thread's scratch memory. Holds a reference to its knowledge. */
 struct dsn_reader;
 
-enum dsn_error dsn_reader_new(struct dsn_knowledge *knowledge, const struct dsn_limits *limits,
+/* `options` may be NULL. DSN_ERR_SYNTAX: an expression is wrong. DSN_ERR_LIMIT: there are too many (32). */
+enum dsn_error dsn_reader_new(struct dsn_knowledge *knowledge, const struct dsn_options *options,
                               struct dsn_reader **out);
 void dsn_reader_free(struct dsn_reader *reader); /* NULL is fine */
 
@@ -57,6 +72,12 @@ void dsn_reader_free(struct dsn_reader *reader); /* NULL is fine */
  * next call with this reader; `message` must live as long. DSN_ERR_INVALID: empty, or no mail at all. */
 enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview message,
                                const struct dsn_report **out);
+
+/* Says of each recipient of the report that this reader read last whether it answers mail of ours (trust.h),
+ * with the address that we mailed as its recipient where a signature tells it, and takes suppress back where
+ * it does not. The report that dsn_reader_read handed out is changed. `now_s`: seconds since 1970, for
+ * signatures that end. */
+void dsn_reader_authenticate(struct dsn_reader *reader, const struct dsn_trust *trust, int64_t now_s);
 
 /* What a single answer of a server means, as in "550 5.1.1 <x@example.com>: user unknown": the verdict of a
  * bounce with that diagnostic text. `*out` lives until the next call with this reader. */

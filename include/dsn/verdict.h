@@ -26,6 +26,18 @@ enum dsn_action {
     DSN_ACTION_HOLD,
 };
 
+/* The SMTP command that an answer replies to (RFC 5321 4.1.1); connect: the greeting, RFC 5321 4.3.2. */
+enum dsn_smtp_command {
+    DSN_COMMAND_NONE = 0, /* the report does not say */
+    DSN_COMMAND_CONNECT,
+    DSN_COMMAND_EHLO, /* and HELO, LHLO */
+    DSN_COMMAND_STARTTLS,
+    DSN_COMMAND_AUTH,
+    DSN_COMMAND_MAIL,
+    DSN_COMMAND_RCPT,
+    DSN_COMMAND_DATA, /* and the end of data, BDAT */
+};
+
 enum dsn_level { DSN_LOW = 0, DSN_MEDIUM, DSN_HIGH }; /* of severity and of confidence */
 
 /* An enhanced status code (RFC 3463). `cls` 0: there is none. `subject` -1: only the class is known,
@@ -44,7 +56,8 @@ struct dsn_reason {
     const char *title, *meaning, *causes, *remedies; /* for people; lists separated by ';' */
     enum dsn_action action;                          /* the default one */
     enum dsn_level severity;
-    bool transient; /* soft whatever the class says */
+    bool transient;  /* soft whatever the class says */
+    bool needs_code; /* not sure where words alone say so */
 };
 
 struct dsn_verdict {
@@ -60,9 +73,10 @@ struct dsn_verdict {
 const char *dsn_kind_name(enum dsn_kind kind);
 const char *dsn_type_name(enum dsn_type type); /* NULL for DSN_TYPE_NONE */
 const char *dsn_action_name(enum dsn_action action);
+const char *dsn_smtp_command_name(enum dsn_smtp_command command); /* NULL for DSN_COMMAND_NONE */
 const char *dsn_level_name(enum dsn_level level);
 
-/* Writes "5.1.1" or "5.*"; `out` holds at least 16 bytes. Returns `out`; empty for no status. */
+/* Writes "5.1.1", "5.7.*" or "5.*"; `out` holds at least 16 bytes. Returns `out`; empty for no status. */
 char *dsn_status_format(struct dsn_status status, char out[16]);
 
 #endif
