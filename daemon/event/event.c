@@ -2,6 +2,7 @@
  * sink. */
 #include "dsn/event.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/sv.h"
 #include "base/utf8.h"
 #include "mail/address.h"
@@ -9,29 +10,17 @@
 #include "reader.h"
 #include "verdict/knowledge.h"
 
-#include <glib.h>
 #include <sodium.h>
 #include <stdio.h>
 
 #define KEY(gen, name) yajl_gen_string(gen, (const unsigned char *)(name), sizeof(name) - 1)
-#define STR(gen, name, value) (KEY(gen, name), put_str(gen, value))
-#define TEXT(gen, name, value) (KEY(gen, name), put_text(gen, value))
+#define STR(gen, name, value) (KEY(gen, name), dsn_json_str(gen, value))
+#define TEXT(gen, name, value) (KEY(gen, name), dsn_json_text(gen, value))
 #define TIME(gen, name, value) (KEY(gen, name), put_time(gen, value))
-
-static void put_text(yajl_gen gen, struct dsn_strview s) {
-    if (s.p)
-        yajl_gen_string(gen, (const unsigned char *)s.p, s.n);
-    else
-        yajl_gen_null(gen);
-}
-
-static void put_str(yajl_gen gen, const char *s) {
-    put_text(gen, dsn_sv_str(s));
-}
 
 static void put_time(yajl_gen gen, int64_t seconds) {
     char text[DSN_CLOCK_RFC3339_SIZE];
-    put_str(gen, seconds == DSN_NO_TIME ? NULL : dsn_clock_rfc3339_seconds(seconds, text));
+    dsn_json_str(gen, seconds == DSN_NO_TIME ? NULL : dsn_clock_rfc3339_seconds(seconds, text));
 }
 
 static void put_verdict(yajl_gen gen, const struct dsn_verdict *verdict) {
@@ -46,10 +35,21 @@ static void put_verdict(yajl_gen gen, const struct dsn_verdict *verdict) {
     STR(gen, "confidence", reason ? dsn_level_name(verdict->confidence) : NULL);
 }
 
+static void put_told(yajl_gen gen, const struct dsn_recipient *r) {
+    KEY(gen, "addresses");
+    yajl_gen_map_open(gen);
+    for (int from = DSN_FROM_VERP; from < DSN_PROVENANCES; from++) {
+        dsn_json_str(gen, dsn_provenance_name((enum dsn_provenance)from));
+        dsn_json_text(gen, r->told[from]);
+    }
+    yajl_gen_map_close(gen);
+}
+
 static void put_recipient(yajl_gen gen, const struct dsn_recipient *r) {
     char status[16];
     TEXT(gen, "recipient", r->recipient);
     STR(gen, "recipient_from", dsn_provenance_name(r->recipient_from));
+    put_told(gen, r);
     TEXT(gen, "final_recipient", r->final_recipient);
     TEXT(gen, "original_recipient", r->original_recipient);
     STR(gen, "status", r->status.cls ? dsn_status_format(r->status, status) : NULL);
@@ -58,6 +58,7 @@ static void put_recipient(yajl_gen gen, const struct dsn_recipient *r) {
         yajl_gen_integer(gen, r->smtp_code);
     else
         yajl_gen_null(gen);
+    STR(gen, "smtp_command", dsn_smtp_command_name(r->smtp_command));
     TEXT(gen, "diagnostic", r->diagnostic);
     TEXT(gen, "diagnostic_type", r->diagnostic_type);
     TEXT(gen, "dsn_action", r->dsn_action);
@@ -84,8 +85,8 @@ static void put_headers(yajl_gen gen, const struct dsn_original *o, const char *
         struct dsn_strview value = dsn_header_get(o->headers, o->n_headers, *names);
         if (!value.p)
             continue;
-        put_str(gen, *names);
-        put_text(gen, value);
+        dsn_json_str(gen, *names);
+        dsn_json_text(gen, value);
     }
     yajl_gen_map_close(gen);
 }
@@ -126,36 +127,31 @@ static void hash_part(crypto_generichash_state *state, struct dsn_strview s) {
     crypto_generichash_update(state, (const unsigned char *)(s.n ? s.p : ""), s.n);
 }
 
-static void make_id(const struct dsn_reader *reader, const struct dsn_recipient *r, size_t i,
+/* The message is hashed once, however many recipients it has. */
+static void hash_message(struct dsn_reader *reader, crypto_generichash_state *state) {
+    if (reader->hashed) {
+        memcpy(state, reader->hash, sizeof *state);
+        return;
+    }
+    crypto_generichash_init(state, NULL, 0, DSN_EVENT_ID_LEN / 2);
+    hash_part(state, reader->bytes);
+    memcpy(reader->hash, state, sizeof *state);
+    reader->hashed = true;
+}
+
+static void make_id(struct dsn_reader *reader, const struct dsn_recipient *r, size_t i,
                     char id[DSN_EVENT_ID_LEN + 1]) {
     unsigned char digest[DSN_EVENT_ID_LEN / 2];
     crypto_generichash_state state;
     char nameless[24];
     snprintf(nameless, sizeof nameless, "#%zu", i);
-    crypto_generichash_init(&state, NULL, 0, sizeof digest);
-    hash_part(&state, reader->bytes);
+    hash_message(reader, &state);
     hash_part(&state, r->recipient.p         ? r->recipient
                       : r->final_recipient.p ? r->final_recipient
                                              : dsn_sv_str(nameless));
     hash_part(&state, dsn_sv_str(dsn_kind_name(r->verdict.kind)));
     crypto_generichash_final(&state, digest, sizeof digest);
     sodium_bin2hex(id, DSN_EVENT_ID_LEN + 1, digest, sizeof digest);
-}
-
-/* Folded to one form, whoever writes it how: lower case, NFC. */
-static struct dsn_strview fold_address(struct dsn_arena *arena, struct dsn_strview address) {
-    struct dsn_strview lower = dsn_arena_lower(arena, address);
-    for (size_t i = 0; i < lower.n; i++) {
-        if (!(lower.p[i] & 0x80))
-            continue;
-        char *down = g_utf8_strdown(lower.p, (gssize)lower.n);
-        char *normal = g_utf8_normalize(down, -1, G_NORMALIZE_NFC);
-        lower = dsn_arena_copy(arena, dsn_sv_str(normal ? normal : down));
-        g_free(normal);
-        g_free(down);
-        break;
-    }
-    return lower;
 }
 
 /* A level of the topic: what could be taken for a separator or a command becomes '_'; absent is "-". */
@@ -196,7 +192,8 @@ static enum dsn_error write_json(struct dsn_reader *reader, const struct dsn_rec
     put_recipient(gen, r);
     put_report(gen, &reader->report);
     put_original(reader, &reader->report.original, source->headers);
-    STR(gen, "trust", "none");
+    STR(gen, "trust", dsn_trust_name(r->trust));
+    STR(gen, "trust_by", dsn_evidence_name(r->trust_by));
     STR(gen, "rule", r->verdict.rule);
     STR(gen, "ruleset", dsn_knowledge_ruleset(reader->knowledge));
     put_source(gen, source, dsn_utf8_repair(reader->arena, source->name));
@@ -205,8 +202,8 @@ static enum dsn_error write_json(struct dsn_reader *reader, const struct dsn_rec
     if (yajl_gen_map_close(gen) != yajl_gen_status_ok ||
         yajl_gen_get_buf(gen, &json, &n) != yajl_gen_status_ok)
         return DSN_ERR_MEMORY;
-    *out = dsn_sv((const char *)json, n);
-    return DSN_OK;
+    *out = dsn_json_shown(reader->arena, dsn_sv((const char *)json, n));
+    return out->p ? DSN_OK : DSN_ERR_MEMORY;
 }
 
 enum dsn_error dsn_event_write(struct dsn_reader *reader, size_t i, const struct dsn_event_source *source,
@@ -216,10 +213,12 @@ enum dsn_error dsn_event_write(struct dsn_reader *reader, size_t i, const struct
     const struct dsn_recipient *r = i < reader->report.n_recipients ? &reader->report.recipients[i] : &nobody;
     struct dsn_event event = {0};
     make_id(reader, r, i, event.id);
-    event.address = fold_address(reader->arena, r->recipient);
+    event.address = dsn_address_fold(reader->arena, r->recipient);
     event.domain = dsn_address_domain(event.address);
     event.topic = make_topic(reader->arena, &r->verdict, event.domain);
     enum dsn_error error = write_json(reader, r, source, event.id, &event.json);
+    if (dsn_arena_failed(reader->arena))
+        error = DSN_ERR_MEMORY;
     if (!error)
         *out = event;
     return error;

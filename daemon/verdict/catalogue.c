@@ -3,6 +3,7 @@
 #include "catalogue.h"
 #include "base/sv.h"
 #include "mail/answer.h"
+#include "words.h"
 
 #include <string.h>
 
@@ -15,23 +16,6 @@ struct dsn_catalogue {
     GHashTable *reason_names;   /* name -> struct dsn_reason */
     const struct dsn_code *replies[LAST_REPLY - FIRST_REPLY + 1];
 };
-
-/* A vocabulary: the word for a value, NULL where the value has none. */
-typedef const char *(*word_fn)(int value);
-
-enum { MAX_VALUES = 16 };
-
-static const char *action_word(int value) {
-    return dsn_action_name((enum dsn_action)value);
-}
-
-static const char *level_word(int value) {
-    return dsn_level_name((enum dsn_level)value);
-}
-
-static const char *type_word(int value) {
-    return dsn_type_name((enum dsn_type)value);
-}
 
 static const char *bool_word(int value) {
     static const char *const words[] = {"false", "true"};
@@ -63,16 +47,12 @@ static const char *text(struct loader *l, const char *key, bool needed) {
 }
 
 /* The value of a word; `fallback` where the key is absent, -1: it has to be there. */
-static int read_word(struct loader *l, const char *key, word_fn word, int fallback) {
+static int read_word(struct loader *l, const char *key, dsn_word_fn *word, int fallback) {
     char *text = dsn_keyfile_get(l->kf, l->group, key);
-    int found = -1;
-    for (int value = 0; text && value < MAX_VALUES; value++) {
-        if (word(value) && strcmp(word(value), text) == 0)
-            found = value;
-    }
+    int found = dsn_word_find(word, dsn_sv_str(text));
     if (found < 0 && (text || fallback < 0)) {
         GString *list = g_string_new("one of:");
-        for (int value = 0; value < MAX_VALUES; value++) {
+        for (int value = 0; value < DSN_WORDS_MAX; value++) {
             if (word(value))
                 g_string_append_printf(list, " %s", word(value));
         }
@@ -84,8 +64,9 @@ static int read_word(struct loader *l, const char *key, word_fn word, int fallba
 }
 
 static void load_reason(struct loader *l) {
-    static const char *const keys[] = {"title",     "category", "blame",  "action",   "severity",
-                                       "transient", "meaning",  "causes", "remedies", NULL};
+    static const char *const keys[] = {"title",    "category",  "blame",      "action",
+                                       "severity", "transient", "needs-code", "meaning",
+                                       "causes",   "remedies",  NULL};
     l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_reason *reason = g_new0(struct dsn_reason, 1);
     reason->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
@@ -95,9 +76,10 @@ static void load_reason(struct loader *l) {
     reason->meaning = text(l, "meaning", false);
     reason->causes = text(l, "causes", false);
     reason->remedies = text(l, "remedies", false);
-    reason->action = (enum dsn_action)read_word(l, "action", action_word, -1);
-    reason->severity = (enum dsn_level)read_word(l, "severity", level_word, -1);
+    reason->action = (enum dsn_action)read_word(l, "action", dsn_word_action, -1);
+    reason->severity = (enum dsn_level)read_word(l, "severity", dsn_word_level, -1);
     reason->transient = read_word(l, "transient", bool_word, 0);
+    reason->needs_code = read_word(l, "needs-code", bool_word, 0);
     g_ptr_array_add(l->catalogue->reasons, reason);
     g_hash_table_insert(l->catalogue->reason_names, (gpointer)(guintptr)reason->name, reason);
 }
@@ -146,8 +128,8 @@ static void load_code(struct loader *l) {
     code->causes = text(l, "causes", false);
     code->remedies = text(l, "remedies", false);
     code->related = text(l, "related", false);
-    code->type = (enum dsn_type)read_word(l, "type", type_word, -1);
-    code->severity = (enum dsn_level)read_word(l, "severity", level_word, -1);
+    code->type = (enum dsn_type)read_word(l, "type", dsn_word_type, -1);
+    code->severity = (enum dsn_level)read_word(l, "severity", dsn_word_level, -1);
     code->vague = read_word(l, "vague", bool_word, 0);
     const char *reason = text(l, "reason", true);
     code->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
@@ -204,6 +186,15 @@ void dsn_catalogue_free(struct dsn_catalogue *catalogue) {
     g_hash_table_destroy(catalogue->reason_names);
     g_string_chunk_free(catalogue->texts);
     g_free(catalogue);
+}
+
+bool dsn_catalogue_has_category(const struct dsn_catalogue *catalogue, const char *name) {
+    for (guint i = 0; i < catalogue->reasons->len; i++) {
+        const struct dsn_reason *reason = g_ptr_array_index(catalogue->reasons, i);
+        if (strcmp(reason->category, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 const struct dsn_reason *dsn_catalogue_reason(const struct dsn_catalogue *catalogue, const char *name) {

@@ -28,6 +28,7 @@ void dsn_catalogue_free(struct dsn_catalogue *catalogue); /* NULL is fine */
 
 /* NULL where there is none of that name. */
 const struct dsn_reason *dsn_catalogue_reason(const struct dsn_catalogue *catalogue, const char *name);
+bool dsn_catalogue_has_category(const struct dsn_catalogue *catalogue, const char *name);
 const struct dsn_code *dsn_catalogue_reply(const struct dsn_catalogue *catalogue, unsigned smtp_code);
 /* A code that has no entry falls back to its subject (5.7.0), then its class (5.0.0): `*exact` is false then.
  */

@@ -104,7 +104,7 @@ enum dsn_error dsn_knowledge_new(const struct dsn_knowledge_file *files, size_t 
         l.files[role] = g_ptr_array_new_with_free_func((GDestroyNotify)dsn_keyfile_free);
     for (size_t i = 0; i < n_files; i++)
         add_file(&l, &files[i]);
-    for (size_t i = 0; i < dsn_builtin_count; i++)
+    for (size_t i = 0; i < dsn_builtin_files_count; i++)
         add_file(&l, &dsn_builtin_files[i]);
     struct dsn_knowledge *k = g_new0(struct dsn_knowledge, 1);
     k->refs = 1;

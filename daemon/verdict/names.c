@@ -21,6 +21,11 @@ const char *dsn_action_name(enum dsn_action action) {
     return NAME_OF(names, action);
 }
 
+const char *dsn_smtp_command_name(enum dsn_smtp_command command) {
+    static const char *const names[] = {NULL, "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data"};
+    return NAME_OF(names, command);
+}
+
 const char *dsn_level_name(enum dsn_level level) {
     static const char *const names[] = {"low", "medium", "high"};
     return NAME_OF(names, level);
@@ -31,11 +36,23 @@ const char *dsn_provenance_name(enum dsn_provenance provenance) {
     return NAME_OF(names, provenance);
 }
 
+const char *dsn_trust_name(enum dsn_trust_level level) {
+    static const char *const names[] = {"none", "unverified", "verified"};
+    return NAME_OF(names, level);
+}
+
+const char *dsn_evidence_name(enum dsn_evidence evidence) {
+    static const char *const names[] = {NULL, "verp", "message-id", "message-id-domain", "relay"};
+    return NAME_OF(names, evidence);
+}
+
 char *dsn_status_format(struct dsn_status status, char out[16]) {
     if (!status.cls)
         out[0] = '\0';
     else if (status.subject < 0)
         snprintf(out, 16, "%d.*", status.cls % 10);
+    else if (status.detail < 0)
+        snprintf(out, 16, "%d.%d.*", status.cls % 10, status.subject % 1000);
     else
         snprintf(out, 16, "%d.%d.%d", status.cls % 10, status.subject % 1000, status.detail % 1000);
     return out;

@@ -3,6 +3,7 @@
 #include "proof.h"
 #include "base/sv.h"
 #include "mail/answer.h"
+#include "mail/command.h"
 
 struct proof {
     const struct dsn_rules *rules;
@@ -16,7 +17,12 @@ static bool prove_example(struct proof *proof, const struct dsn_rule *rule, cons
     struct dsn_strview text = dsn_answer_unfold(proof->arena, dsn_sv_str(example));
     struct dsn_answer answer = dsn_answer_read(text);
     struct dsn_rule_facts facts = {
-        .provider = rule->provider, .smtp_code = answer.smtp_code, .status = answer.status, .text = text};
+        .provider = rule->provider,
+        .smtp_code = answer.smtp_code,
+        .status = answer.status,
+        .command = rule->command ? rule->command : dsn_command_of_answer(text),
+        .text = text,
+    };
     const struct dsn_rule *best = dsn_rules_best(proof->rules, proof->scratch, &facts, NULL, NULL);
     if (best == rule)
         return true;

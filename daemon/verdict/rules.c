@@ -3,6 +3,7 @@
 #include "rules.h"
 #include "base/sv.h"
 #include "mail/answer.h"
+#include "words.h"
 
 struct dsn_rules {
     GStringChunk *texts;
@@ -96,10 +97,29 @@ static const char *keep(struct loader *l, const char *group, const char *key) {
     return kept;
 }
 
+static enum dsn_smtp_command read_command(struct loader *l, const char *group) {
+    char *word = dsn_keyfile_get(l->kf, group, "command");
+    int command = dsn_word_find(dsn_word_command, dsn_sv_str(word));
+    if (word && command < 0)
+        complain(l, group, "command",
+                 "command: expected one of: connect, ehlo, starttls, auth, mail, rcpt, data");
+    g_free(word);
+    return command < 0 ? DSN_COMMAND_NONE : (enum dsn_smtp_command)command;
+}
+
+static bool read_flag(struct loader *l, const char *group, const char *key) {
+    char *word = dsn_keyfile_get(l->kf, group, key);
+    bool yes = word && strcmp(word, "true") == 0;
+    if (word && !yes && strcmp(word, "false") != 0)
+        complain(l, group, key, "expected true or false");
+    g_free(word);
+    return yes;
+}
+
 /* Design: a provider's rule first, then code and status together, then one of them, then text alone. */
 static unsigned specificity(const struct dsn_rule *rule) {
     return (rule->provider ? 8u : 0u) + (rule->codes ? 2u : 0u) + (rule->statuses ? 2u : 0u) +
-           (rule->match ? 1u : 0u);
+           (rule->command ? 2u : 0u) + (rule->match ? 1u : 0u);
 }
 
 static gint compare(gconstpointer a, gconstpointer b) {
@@ -108,6 +128,12 @@ static gint compare(gconstpointer a, gconstpointer b) {
         return x->vague ? 1 : -1;
     unsigned sx = specificity(x), sy = specificity(y);
     return sx != sy ? (sx > sy ? -1 : 1) : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+const char *dsn_rule_precedence(const struct dsn_rule *better, const struct dsn_rule *worse) {
+    if (better->vague != worse->vague)
+        return "it is vague";
+    return specificity(better) > specificity(worse) ? "it is less specific" : "it comes later in the files";
 }
 
 /* `rank` comes as the place in the files and becomes the place in the order of precedence. */
@@ -140,27 +166,24 @@ static void check_id(struct loader *l, struct dsn_rule *rule) {
     g_hash_table_insert(l->ids, (gpointer)(guintptr)rule->id, rule);
 }
 
-static void check_words(struct loader *l, struct dsn_rule *rule, const char *provider, const char *reason,
-                        const char *vague) {
+static void check_words(struct loader *l, struct dsn_rule *rule, const char *provider, const char *reason) {
     if (provider && !rule->provider)
         complain(l, rule->id, "provider", "provider: expected a section of providers.conf");
     if (!rule->reason)
         complain(l, rule->id, "reason",
                  reason ? "reason: expected a reason of reasons.conf" : "has no reason");
-    if (vague && strcmp(vague, "true") && strcmp(vague, "false"))
-        complain(l, rule->id, "vague", "vague: expected true or false");
-    if (!rule->provider && !rule->codes && !rule->statuses && !rule->match)
-        complain(l, rule->id, NULL, "has no condition; expected one of: provider, code, status, match");
+    if (!rule->provider && !rule->codes && !rule->statuses && !rule->command && !rule->match)
+        complain(l, rule->id, NULL,
+                 "has no condition; expected one of: provider, code, status, command, match");
 }
 
 static void load_rule(struct loader *l, const char *group) {
-    static const char *const keys[] = {"provider", "code",  "status",   "match",
-                                       "reason",   "vague", "example*", NULL};
+    static const char *const keys[] = {"provider", "code",    "status", "command",  "match",
+                                       "reason",   "certain", "vague",  "example*", NULL};
     l->good &= dsn_keyfile_only(l->kf, group, keys, l->problems);
     struct dsn_rule *rule = g_new0(struct dsn_rule, 1);
     g_ptr_array_add(l->rules->all, rule);
     const char *provider = keep(l, group, "provider"), *reason = keep(l, group, "reason");
-    const char *vague = keep(l, group, "vague");
     rule->rank = l->rules->all->len;
     rule->id = g_string_chunk_insert_const(l->rules->texts, group);
     rule->file = g_string_chunk_insert_const(l->rules->texts, dsn_keyfile_name(l->kf));
@@ -168,12 +191,14 @@ static void load_rule(struct loader *l, const char *group) {
     rule->provider = provider ? dsn_provider_find(l->providers, provider) : NULL;
     rule->match = keep(l, group, "match");
     rule->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
-    rule->vague = vague && strcmp(vague, "true") == 0;
+    rule->certain = read_flag(l, group, "certain");
+    rule->vague = read_flag(l, group, "vague");
     rule->codes = read_codes(l, group);
     rule->statuses = read_statuses(l, group);
+    rule->command = read_command(l, group);
     rule->examples = read_examples(l, group);
     check_id(l, rule);
-    check_words(l, rule, provider, reason, vague);
+    check_words(l, rule, provider, reason);
     if (rule->match)
         g_ptr_array_add(l->rules->patterns, (gpointer)(guintptr)rule->match);
     g_ptr_array_add(rule->match ? l->rules->matching : l->rules->silent, rule);
@@ -265,6 +290,7 @@ struct search {
 
 static void consider(struct search *s, const struct dsn_rule *rule) {
     if ((rule->provider && rule->provider != s->facts->provider) ||
+        (rule->command && rule->command != s->facts->command) ||
         !code_matches(rule->codes, s->facts->smtp_code) || !status_matches(rule->statuses, s->facts->status))
         return;
     if (s->matched)

@@ -16,9 +16,11 @@ struct dsn_rule {
     const char *provider; /* canonical; NULL: any */
     const char *match;    /* regular expression; NULL: any text */
     const struct dsn_reason *reason;
-    uint16_t *codes;             /* ended by 0; NULL: any */
-    struct dsn_status *statuses; /* ended by cls 0; subject or detail -1: any; NULL: any */
+    uint16_t *codes;               /* ended by 0; NULL: any */
+    enum dsn_smtp_command command; /* NONE: any */
+    struct dsn_status *statuses;   /* ended by cls 0; subject or detail -1: any; NULL: any */
     char **examples;
+    bool certain;  /* believed where its reason needs a code and there is none */
     bool vague;    /* decides only where the code says little */
     unsigned rank; /* 0 wins over all others: not vague, more specific, earlier in the files */
 };
@@ -28,6 +30,7 @@ struct dsn_rule_facts {
     const char *provider; /* canonical, or NULL */
     uint16_t smtp_code;
     struct dsn_status status;
+    enum dsn_smtp_command command;
     struct dsn_strview text;
 };
 
@@ -43,6 +46,9 @@ const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules);
 const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
                                       const struct dsn_rule_facts *facts,
                                       void (*matched)(const struct dsn_rule *rule, void *data), void *data);
+
+/* Of two rules that match, why the better one wins; a short static text. */
+const char *dsn_rule_precedence(const struct dsn_rule *better, const struct dsn_rule *worse);
 
 /* All rules in order; borrowed. */
 const struct dsn_rule *const *dsn_rules_all(const struct dsn_rules *rules, size_t *n);
