@@ -1,0 +1,135 @@
+-- book: what is known of an address in one book (everybody's, or a scope's), and how it changes. Every transition of its
+-- state is here, for the scripts that begin with this file.
+--
+-- A book is the keys rcpt:ADDRESS (a hash), why:ADDRESS (a list, the story) and suppressed (a sorted set) of one scope. A
+-- policy counts the days with a bounce, kept as day numbers in days:POLICY, so that neither the order in which bounces come
+-- nor who stores them makes a difference. Times are given, never asked of Redis: a clock can be moved. A book is read once, and
+-- what is put into it is written at the end, all at once: a command costs more than the work it does.
+
+local DAY_MS = 86400000
+local MAX_DAYS, MAX_STORY = 10, 20
+
+local function is(key, want)
+    local have = redis.call('TYPE', key).ok
+    return have == 'none' or have == want
+end
+
+local function number(value)
+    if value == 'inf' then return math.huge end
+    return tonumber(value or nil) or 0
+end
+
+local function whole(value)
+    return value == math.huge and 'inf' or string.format('%.0f', value)
+end
+
+-- What the book says of the address at that time, and the values of the `further` fields; nothing where rcpt is no hash. A
+-- suppression that has run out is none; nor is what was held, and nobody released.
+local function look(book, address, at, further)
+    local v = redis.pcall('HMGET', book.rcpt, 'state', 'until', 'times', 'cleared', 'policy', 'latest', unpack(further or {}))
+    if v.err then return nil end
+    local known = {
+        address = address, at = at, state = v[1] or 'ok', till = number(v[2]), times = number(v[3]),
+        cleared = number(v[4]), policy = v[5] or '', latest = number(v[6]), values = {}, put = {},
+    }
+    for i, field in ipairs(further or {}) do known.values[field] = v[6 + i] or nil end
+    if (known.state == 'suppressed' or known.state == 'held') and known.till <= at then known.state = 'ok' end
+    known.before = known.state
+    return known
+end
+
+-- Fields and their values, in turn.
+local function put(known, ...)
+    local list = {...}
+    for i = 1, #list, 2 do known.put[list[i]] = list[i + 1] end
+end
+
+local function tell(book, entry)
+    if redis.call('RPUSH', book.why, entry) > MAX_STORY then redis.call('LTRIM', book.why, -MAX_STORY, -1) end
+end
+
+-- Writes what was put. Forgets the address when nothing holds it any more: `keep_ms` after now, or after its suppression.
+local function save(book, known, keep_ms)
+    local fields = {}
+    for field, value in pairs(known.put) do
+        fields[#fields + 1] = field
+        fields[#fields + 1] = value
+    end
+    if #fields > 0 then redis.call('HSET', book.rcpt, unpack(fields)) end
+    for _, key in ipairs({book.rcpt, book.why}) do
+        if known.state == 'suppressed' and known.till == math.huge then
+            redis.call('PERSIST', key)
+        else
+            redis.call('PEXPIRE', key, whole(keep_ms + math.max(0, known.state == 'suppressed' and known.till - known.at or 0)))
+        end
+    end
+end
+
+local function set_state(known, state)
+    known.state = state
+    put(known, 'state', state)
+    if state ~= known.before then put(known, 'since', whole(known.at)) end
+end
+
+-- Suppressed until the policy's expiry, which grows with each repetition; never shorter than it is.
+local function suppress(book, known, name, policy)
+    local repeated = known.till == math.huge or known.at - known.till <= policy['repeat']
+    if known.before ~= 'suppressed' then known.times = (repeated and known.times or 0) + 1 end
+    local expiry = policy.expiry[math.min(known.times, #policy.expiry)]
+    local till = expiry < 0 and math.huge or known.at + expiry
+    if known.before == 'suppressed' and till <= known.till then return false end
+    known.till, known.policy = till, name
+    set_state(known, 'suppressed')
+    put(known, 'until', whole(till), 'times', known.times, 'policy', name)
+    redis.call('ZADD', book.suppressed, whole(till), known.address)
+    return true
+end
+
+-- Would be suppressed, but looks like an outage: until `till` the operator can say so.
+local function hold(book, known, name, till)
+    if known.before == 'suppressed' or known.before == 'held' then return false end
+    known.till = till
+    set_state(known, 'held')
+    put(known, 'until', whole(till), 'policy', name)
+    redis.call('ZADD', book.held, whole(till), known.address)
+    return true
+end
+
+-- Notes that there was a bounce on that day. Returns on how many days there was one, and over how many.
+local function count(known, name, policy, day, today)
+    local field, days = 'days:' .. name, {day}
+    for text in string.gmatch(known.values[field] or '', '%d+') do
+        local other = tonumber(text)
+        if other ~= day and other > today - policy.window then days[#days + 1] = other end
+    end
+    table.sort(days)
+    -- The first tells over how many days it goes, the last are enough to count.
+    while #days > MAX_DAYS do table.remove(days, 2) end
+    put(known, field, table.concat(days, ' '))
+    return #days, days[#days] - days[1]
+end
+
+-- Takes back all that speaks against the address, and what is older than now counts no more.
+local function clear(book, known, when)
+    for _, field in ipairs(redis.call('HKEYS', book.rcpt)) do
+        if string.sub(field, 1, 5) == 'days:' then redis.call('HDEL', book.rcpt, field) end
+    end
+    redis.call('HDEL', book.rcpt, 'until', 'policy', 'times')
+    set_state(known, 'ok')
+    put(known, 'cleared', whole(math.max(known.cleared, when)))
+    redis.call('ZREM', book.suppressed, known.address)
+    if book.held then redis.call('ZREM', book.held, known.address) end
+end
+
+-- What was decided, as the event tells it.
+local function decision(book, known, policy)
+    local scope = book.scope == '' and 'null' or cjson.encode(book.scope)
+    local parts = {'{"state":"', known.state, '","before":"', known.before, '","scope":', scope}
+    if known.state == 'suppressed' or known.state == 'held' then
+        parts[#parts + 1] = ',"until_ms":' .. (known.till == math.huge and 'null' or whole(known.till))
+    end
+    if policy ~= '' then parts[#parts + 1] = ',"policy":"' .. policy .. '"' end
+    if known.days then parts[#parts + 1] = ',"days":' .. known.days end
+    parts[#parts + 1] = '}'
+    return table.concat(parts)
+end
