@@ -19,11 +19,12 @@ static const char *or_empty(const char *s) {
 }
 
 struct dsn_record *dsn_record_new(const struct dsn_event *event, const struct dsn_verdict *verdict,
-                                  int64_t observed_at_ms) {
+                                  const struct dsn_judgement *judgement, int64_t observed_at_ms) {
     struct dsn_strview reason = dsn_sv_str(verdict->reason ? verdict->reason->name : NULL);
     struct dsn_strview rule = dsn_sv_str(verdict->rule), provider = dsn_sv_str(verdict->provider);
+    struct dsn_strview scope = dsn_sv_str(judgement->scope), evidence = dsn_sv_str(judgement->evidence);
     size_t weight = sizeof(struct dsn_record) + event->json.n + event->topic.n + event->address.n +
-                    event->domain.n + reason.n + rule.n + provider.n;
+                    event->domain.n + reason.n + rule.n + provider.n + scope.n + evidence.n;
     struct dsn_record *record = malloc(weight);
     if (!record)
         return NULL;
@@ -36,6 +37,12 @@ struct dsn_record *dsn_record_new(const struct dsn_event *event, const struct ds
         .reason = copy(&end, reason),
         .rule = copy(&end, rule),
         .provider = copy(&end, provider),
+        .scope = copy(&end, scope),
+        .evidence = copy(&end, evidence),
+        .policy = judgement->policy,
+        .weak = judgement->weak,
+        .clears = judgement->clears,
+        .happened_at_ms = judgement->happened_at_ms,
         .kind = dsn_kind_name(verdict->kind),
         .type = or_empty(dsn_type_name(verdict->type)),
         .action = or_empty(dsn_action_name(verdict->action)),

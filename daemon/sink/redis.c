@@ -3,20 +3,24 @@
 #include "redis.h"
 
 #include "base/clock.h"
+#include "base/sv.h"
+#include "redis/keys.h"
 
 #include <glib.h>
 #include <hiredis/hiredis.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_BEFORE 2
-#define ARGS_BEFORE 5
+#define NUMBERS_BEFORE 6
 /* A script keeps everybody else waiting: this many records take it a few milliseconds. */
 #define CHUNK_MAX_RECORDS 256
 #define CHUNK_MAX_BYTES (4u << 20)
 
 static const char commit_script[] =
+#include "book.lua.inc"
+#include "guard.lua.inc"
 #include "commit.lua.inc"
     ;
 
@@ -30,33 +34,15 @@ struct chunk {
 struct dsn_store {
     const struct dsn_store_settings *settings;
     struct dsn_redis *redis;
-    char **prefixes;               /* a shard each: "{dsn}:" */
-    GPtrArray *records;            /* of the batch, sorted by shard */
-    GArray *chunks;                /* sent and not answered */
-    GStringChunk *texts;           /* keys and numbers of the request that is being made */
-    GPtrArray *argv;               /* its arguments */
-    GArray *lengths;               /* and how long they are */
-    char numbers[ARGS_BEFORE][24]; /* the script's first arguments */
-    bool singly;                   /* a script failed as a whole: find out whose fault it is */
+    char **prefixes;                  /* a shard each: "{dsn}:" */
+    GPtrArray *records;               /* of the batch, sorted by shard */
+    GArray *chunks;                   /* sent and not answered */
+    GStringChunk *texts;              /* keys and numbers of the request that is being made */
+    GPtrArray *argv;                  /* its arguments */
+    GArray *lengths;                  /* and how long they are */
+    char numbers[NUMBERS_BEFORE][24]; /* the script's first arguments */
+    bool singly;                      /* a script failed as a whole: find out whose fault it is */
 };
-
-unsigned dsn_store_shard(struct dsn_strview domain, unsigned shards) {
-    uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < domain.n; i++) {
-        crc ^= (unsigned char)domain.p[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
-    return shards > 1 ? ~crc % shards : 0;
-}
-
-static void make_prefixes(struct dsn_store *store) {
-    const struct dsn_store_settings *settings = store->settings;
-    store->prefixes = g_new0(char *, settings->shards + 1);
-    for (unsigned i = 0; i < settings->shards; i++)
-        store->prefixes[i] = settings->shards > 1 ? g_strdup_printf("{%s:%u}:", settings->prefix, i)
-                                                  : g_strdup_printf("{%s}:", settings->prefix);
-}
 
 enum dsn_error dsn_store_open(struct dsn_store_settings *settings, const struct dsn_redis_waiter *waiter,
                               struct dsn_store **out) {
@@ -72,12 +58,12 @@ enum dsn_error dsn_store_open(struct dsn_store_settings *settings, const struct 
     store->texts = g_string_chunk_new(64 * 1024);
     store->argv = g_ptr_array_new();
     store->lengths = g_array_new(FALSE, FALSE, sizeof(size_t));
-    const int64_t numbers[ARGS_BEFORE] = {settings->stream_maxlen, settings->seen_expiry_ms,
-                                          settings->address_expiry_ms, settings->stats_expiry_ms,
-                                          settings->max_domains};
-    for (size_t i = 0; i < ARGS_BEFORE; i++)
+    const int64_t numbers[NUMBERS_BEFORE] = {
+        settings->stream_maxlen,   settings->seen_expiry_ms, settings->address_expiry_ms,
+        settings->stats_expiry_ms, settings->max_domains,    dsn_policies_stale_ms(settings->policies)};
+    for (size_t i = 0; i < NUMBERS_BEFORE; i++)
         snprintf(store->numbers[i], sizeof store->numbers[i], "%lld", (long long)numbers[i]);
-    make_prefixes(store);
+    store->prefixes = dsn_keys_each(settings->prefix, settings->shards, settings->space);
     *out = store;
     return DSN_OK;
 }
@@ -106,15 +92,17 @@ static void arg_str(struct dsn_store *store, const char *s) {
     arg(store, (struct dsn_strview){s, strlen(s)});
 }
 
-static void arg_key(struct dsn_store *store, unsigned shard, const char *name, struct dsn_strview rest) {
+/* A key of the shard: its prefix, and `parts`, ended by an absent one. */
+static void arg_key(struct dsn_store *store, unsigned shard, const struct dsn_strview *parts) {
     GString *key = g_string_new(store->prefixes[shard]);
-    g_string_append(key, name);
-    if (rest.n > 0)
-        g_string_append_len(key, rest.p, (gssize)rest.n);
+    for (; parts->p; parts++)
+        g_string_append_len(key, parts->p, (gssize)parts->n);
     arg(store,
         (struct dsn_strview){g_string_chunk_insert_len(store->texts, key->str, (gssize)key->len), key->len});
     g_string_free(key, TRUE);
 }
+
+#define KEY(store, shard, ...) arg_key(store, shard, (const struct dsn_strview[]){__VA_ARGS__, DSN_NONE})
 
 static void arg_number(struct dsn_store *store, int64_t number) {
     char text[24];
@@ -122,15 +110,56 @@ static void arg_number(struct dsn_store *store, int64_t number) {
     arg_str(store, g_string_chunk_insert(store->texts, text));
 }
 
+static void set_number(struct dsn_store *store, size_t i, int64_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    store->argv->pdata[i] = g_string_chunk_insert(store->texts, text);
+    g_array_index(store->lengths, size_t, i) = strlen(text);
+}
+
+/* The books that an event is written into, by their scopes: everybody's, or that of its scope; a delivery
+ * clears both.
+ */
+static size_t books_of(const struct dsn_record *record, struct dsn_strview scopes[2]) {
+    size_t n = 0;
+    if (record->address.n > 0 && (record->clears || record->scope.n == 0))
+        scopes[n++] = DSN_LIT("");
+    if (record->address.n > 0 && record->scope.n > 0)
+        scopes[n++] = record->scope;
+    return n;
+}
+
+static void book_keys(struct dsn_store *store, unsigned shard, struct dsn_strview address,
+                      struct dsn_strview provider, struct dsn_strview scope) {
+    struct dsn_strview before = scope.n > 0 ? DSN_LIT("scope:") : DSN_LIT("");
+    struct dsn_strview after = scope.n > 0 ? DSN_LIT(":") : DSN_LIT("");
+    KEY(store, shard, before, scope, after, DSN_LIT("rcpt:"), address);
+    KEY(store, shard, before, scope, after, DSN_LIT("why:"), address);
+    KEY(store, shard, before, scope, after, DSN_LIT("suppressed"));
+    KEY(store, shard, before, scope, after, DSN_LIT("held:"), provider);
+}
+
+/* What an outage would be told by: a hard bounce of a known provider, and the rule or reason that it has in
+ * common with others. */
+static struct dsn_strview watched_answer(const struct dsn_record *record) {
+    bool watched = record->provider.n > 0 && strcmp(record->type, "hard") == 0 && !record->weak;
+    return !watched ? DSN_LIT("") : record->rule.n > 0 ? record->rule : record->reason;
+}
+
 static void record_keys(struct dsn_store *store, unsigned shard, const struct dsn_record *record) {
     char day[DSN_CLOCK_RFC3339_SIZE];
+    struct dsn_strview scopes[2];
     dsn_clock_day(record->observed_at_ms, day);
-    arg_key(store, shard, "seen:", (struct dsn_strview){record->id, DSN_EVENT_ID_LEN});
-    arg_key(store, shard, "rcpt:", record->address);
-    arg_key(store, shard, "stats:", (struct dsn_strview){day, strlen(day)});
+    KEY(store, shard, DSN_LIT("seen:"), dsn_sv(record->id, DSN_EVENT_ID_LEN));
+    KEY(store, shard, DSN_LIT("stats:"), dsn_sv_str(day));
+    KEY(store, shard, DSN_LIT("recent:"), record->provider, DSN_LIT("/"), watched_answer(record));
+    for (size_t i = 0, n = books_of(record, scopes); i < n; i++)
+        book_keys(store, shard, record->address, record->provider, scopes[i]);
 }
 
 static void record_args(struct dsn_store *store, const struct dsn_record *record) {
+    struct dsn_strview scopes[2];
+    size_t n = books_of(record, scopes);
     arg_str(store, record->id);
     arg_str(store, record->token);
     arg(store, record->topic);
@@ -141,14 +170,21 @@ static void record_args(struct dsn_store *store, const struct dsn_record *record
     arg(store, record->reason);
     arg(store, record->provider);
     arg(store, record->domain);
-    arg_str(store, record->action);
     arg(store, record->rule);
     arg_number(store, record->observed_at_ms);
+    arg_number(store, record->happened_at_ms);
+    arg_str(store, record->policy);
+    arg(store, watched_answer(record));
+    arg_str(store, record->weak ? "w" : record->clears ? "c" : "");
+    arg(store, record->evidence);
+    arg_number(store, (int64_t)n);
+    for (size_t i = 0; i < n; i++)
+        arg(store, scopes[i]);
 }
 
 static unsigned shard_of(const struct dsn_store *store, const struct dsn_record *record) {
     struct dsn_strview id = {record->id, DSN_EVENT_ID_LEN};
-    return dsn_store_shard(record->domain.n > 0 ? record->domain : id, store->settings->shards);
+    return dsn_keys_shard(record->domain.n > 0 ? record->domain : id, store->settings->shards);
 }
 
 static struct dsn_record *record_at(const struct dsn_store *store, size_t i) {
@@ -162,13 +198,22 @@ static enum dsn_error add_chunk(struct dsn_store *store, struct chunk chunk) {
     g_string_chunk_clear(store->texts);
     arg_str(store, "EVALSHA");
     arg_str(store, dsn_redis_script(store->redis, 0));
-    arg_number(store, (int64_t)(KEYS_BEFORE + 3 * chunk.n));
-    arg_key(store, shard, "events", DSN_NONE);
-    arg_key(store, shard, "suppressed", DSN_NONE);
+    size_t count = store->argv->len;
+    arg_str(store, ""); /* how many keys: when they are counted */
+    KEY(store, shard, DSN_LIT("events"));
+    KEY(store, shard, DSN_LIT("scopes"));
+    KEY(store, shard, DSN_LIT("guard"));
+    KEY(store, shard, DSN_LIT("incidents"));
     for (size_t i = 0; i < chunk.n; i++)
         record_keys(store, shard, record_at(store, chunk.first + i));
-    for (size_t i = 0; i < ARGS_BEFORE; i++)
+    set_number(store, count, (int64_t)(store->argv->len - count - 1));
+    for (size_t i = 0; i < NUMBERS_BEFORE; i++)
         arg_str(store, store->numbers[i]);
+    arg_str(store, dsn_policies_json(store->settings->policies));
+    arg_number(store, store->settings->guard_bounces);
+    arg_number(store, store->settings->guard_factor);
+    arg_number(store, store->settings->guard_discard_ms);
+    arg_number(store, (int64_t)chunk.n);
     for (size_t i = 0; i < chunk.n; i++)
         record_args(store, record_at(store, chunk.first + i));
     return dsn_redis_add(store->redis, (int)store->argv->len, (const char **)store->argv->pdata,
@@ -278,8 +323,6 @@ static bool apply_reply(struct dsn_store *store, struct chunk chunk, const struc
     const char *text = reply->type == REDIS_REPLY_ERROR ? reply->str : "unexpected reply";
     if (is_passing(text)) {
         dsn_redis_trouble(store->redis, text);
-        if (g_str_has_prefix(text, "NOSCRIPT")) /* a new connection loads it again */
-            dsn_redis_drop(store->redis);
         return false;
     }
     if (chunk.n > 1)
@@ -301,8 +344,6 @@ static enum dsn_error take_replies(struct dsn_store *store, bool *passing) {
             *passing = true;
         freeReplyObject(reply);
     }
-    if (store->chunks->len > 0 && !*passing)
-        dsn_redis_well(store->redis);
     g_array_set_size(store->chunks, 0);
     return DSN_OK;
 }
@@ -312,6 +353,13 @@ static bool is_finished(const struct dsn_store *store) {
         if (record_at(store, i)->state == DSN_RECORD_PENDING)
             return false;
     return true;
+}
+
+/* What was answered is not sure to be there any more: to be sent again, which counts nothing twice. */
+static void forget_unconfirmed(struct dsn_store *store) {
+    for (guint i = 0; i < store->records->len && store->settings->redis.replicas > 0; i++)
+        if (record_at(store, i)->state != DSN_RECORD_REFUSED)
+            record_at(store, i)->state = DSN_RECORD_PENDING;
 }
 
 enum dsn_error dsn_store_ready(struct dsn_store *store) {
@@ -324,10 +372,18 @@ enum dsn_error dsn_store_ready(struct dsn_store *store) {
 enum dsn_error dsn_store_finish(struct dsn_store *store) {
     bool passing;
     for (;;) {
+        bool asked = store->chunks->len > 0;
         enum dsn_error error = take_replies(store, &passing);
-        if (is_finished(store))
+        bool finished = !error && is_finished(store);
+        if (finished)
+            error = dsn_redis_replicated(store->redis);
+        if (asked && !error && !passing)
+            dsn_redis_well(store->redis);
+        if (finished && !error)
             return DSN_OK;
-        if (error)
+        if (error || passing)
+            forget_unconfirmed(store);
+        if (error == DSN_ERR_AWAY)
             dsn_redis_drop(store->redis); /* replies that were not taken must not be taken for others */
         if ((error || passing) && dsn_redis_back_off(store->redis) != DSN_OK)
             return DSN_ERR_AWAY;

@@ -15,10 +15,15 @@ struct dsn_store;
 struct dsn_store_settings {
     struct dsn_redis_settings redis; /* its scripts are the store's own */
     const char *prefix;              /* "dsn" for keys that begin "{dsn}:" */
+    const char *space;               /* behind that, for books that are not the real ones; "" */
     unsigned shards;                 /* above 1: "{dsn:0}:" to "{dsn:N-1}:" */
     int64_t stream_maxlen;           /* of each shard, about */
     int64_t seen_expiry_ms, address_expiry_ms, stats_expiry_ms;
-    int64_t max_domains; /* counted by name in a day's stats */
+    int64_t max_domains;                 /* counted by name in a day's stats */
+    const struct dsn_policies *policies; /* borrowed */
+    int64_t guard_bounces,
+        guard_factor;         /* an outage: so many an hour, so many times the usual; factor 0: no guard */
+    int64_t guard_discard_ms; /* what is held is forgotten after that */
 };
 
 /* The settings and the waiter are borrowed. */
@@ -34,9 +39,5 @@ void dsn_store_send(struct dsn_store *store, struct dsn_record *const *records, 
 /* Waits until Redis has taken or refused each record. DSN_ERR_AWAY: the waiter gave up; some may still be
  * PENDING. */
 enum dsn_error dsn_store_finish(struct dsn_store *store);
-
-/* Which shard has what is known of a domain: CRC-32 (as zlib's) of the lower-cased domain, modulo `shards`.
- */
-unsigned dsn_store_shard(struct dsn_strview domain, unsigned shards);
 
 #endif

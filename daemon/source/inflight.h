@@ -7,7 +7,9 @@
 
 struct dsn_inflight;
 
-struct dsn_inflight *dsn_inflight_new(void);
+/* Items of `item_size` bytes, which begin with a struct dsn_item, the rest is 0 at first. `clear` (may be
+ * NULL) frees what that rest holds, and not the item. */
+struct dsn_inflight *dsn_inflight_new(size_t item_size, void (*clear)(struct dsn_item *item));
 void dsn_inflight_free(struct dsn_inflight *inflight); /* with every item that is left; NULL is fine */
 
 /* A new item of that name; NULL where there is one already. */
@@ -15,5 +17,9 @@ struct dsn_item *dsn_inflight_claim(struct dsn_inflight *inflight, struct dsn_so
                                     const char *name);
 /* Frees the item; its name can be claimed again. */
 void dsn_inflight_drop(struct dsn_inflight *inflight, struct dsn_item *item);
+
+size_t dsn_inflight_count(struct dsn_inflight *inflight);
+/* Copies of all names, ended by NULL; freed with g_strfreev. */
+char **dsn_inflight_names(struct dsn_inflight *inflight);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wake.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -24,11 +24,6 @@
 #define RETRY_MIN_MS 1000
 /* An empty file younger than this is one that somebody is about to fill. */
 #define EMPTY_GRACE_S 10
-
-void dsn_bytes_clear(struct dsn_bytes *bytes) {
-    free(bytes->p);
-    *bytes = (struct dsn_bytes){0};
-}
 
 /* Scanning and watching */
 
@@ -88,6 +83,8 @@ static enum dsn_error offer_named(struct dsn_maildir *maildir, struct dsn_queue 
     ssize_t n = read(maildir->inotify_fd, buffer, sizeof buffer);
     for (char *p = buffer; n > 0 && p < buffer + n && !error;) {
         const struct inotify_event *event = (const void *)p;
+        if (event->mask & IN_Q_OVERFLOW)
+            DSN_LOG(DSN_LOG_WARNING, "watch-overflow", dsn_log_str("source", maildir->source.name));
         if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED))
             *lost = true;
         else if (event->len > 0 && !(event->mask & IN_ISDIR))
@@ -146,23 +143,17 @@ static enum dsn_error run(struct dsn_source *source, struct dsn_queue *out, bool
     return DSN_OK;
 }
 
-static void wake(struct dsn_maildir *maildir) {
-    uint64_t one = 1;
-    ssize_t n = write(maildir->wake_fd, &one, sizeof one); /* full means that it is awake */
-    (void)n;
-}
-
 static void stop(struct dsn_source *source) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     maildir->stopped = true;
-    wake(maildir);
+    dsn_wake(maildir->wake_fd);
 }
 
 static void release(struct dsn_source *source, struct dsn_item *item, bool again) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     dsn_inflight_drop(maildir->inflight, item);
     if (again && !atomic_exchange(&maildir->again, true))
-        wake(maildir);
+        dsn_wake(maildir->wake_fd);
 }
 
 /* Reading */
@@ -177,20 +168,9 @@ static bool is_being_written(int fd) {
     return errno == EAGAIN;
 }
 
-static bool reserve(struct dsn_bytes *bytes, size_t n) {
-    if (n <= bytes->capacity)
-        return true;
-    char *p = realloc(bytes->p, n);
-    if (!p)
-        return false;
-    bytes->p = p;
-    bytes->capacity = n;
-    return true;
-}
-
 /* Reads `n` bytes or what there is. */
 static enum dsn_error read_bytes(int fd, size_t n, struct dsn_bytes *out) {
-    if (!reserve(out, n + 1))
+    if (!dsn_bytes_reserve(out, n + 1))
         return DSN_ERR_MEMORY;
     for (out->n = 0; out->n < n;) {
         ssize_t got = read(fd, out->p + out->n, n - out->n);
@@ -214,6 +194,7 @@ static enum dsn_error read_open(int fd, size_t max_bytes, struct dsn_bytes *out)
         return DSN_ERR_BUSY;
     if (before.st_size == 0 && dsn_clock_real_ms() / 1000 - before.st_mtime < EMPTY_GRACE_S)
         return DSN_ERR_BUSY;
+    out->arrived_ms = (int64_t)before.st_mtim.tv_sec * 1000 + before.st_mtim.tv_nsec / 1000000;
     size_t n = (uintmax_t)before.st_size < max_bytes ? (size_t)before.st_size : max_bytes;
     enum dsn_error error = read_bytes(fd, n, out);
     if (error)
@@ -333,8 +314,8 @@ enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, cha
     maildir->retry_ms = RETRY_MIN_MS;
     maildir->fd = maildir->lock_fd = -1;
     maildir->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    maildir->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    maildir->inflight = dsn_inflight_new();
+    maildir->wake_fd = dsn_wake_open();
+    maildir->inflight = dsn_inflight_new(sizeof(struct dsn_item), NULL);
     enum dsn_error error = DSN_ERR_MEMORY;
     if (maildir->path && maildir->source.name)
         error = maildir->inotify_fd < 0 || maildir->wake_fd < 0

@@ -18,13 +18,25 @@ bool dsn_maildir_path(char *out, const char *folder, const char *name) {
     return n > 0 && n < DSN_MAILDIR_PATH_SIZE;
 }
 
+/* Writes FOLDER, NAME up to `n` bytes, what makes it unique where `serial` is above 0, and INFO. A name that
+ * gets too long by that loses its end, or its message could never be put away. */
+static bool write_path(char *out, const char *folder, const char *name, size_t n, unsigned serial,
+                       const char *info) {
+    char tail[96];
+    int length = serial > 0 ? snprintf(tail, sizeof tail, ".%u%s", serial, info)
+                            : snprintf(tail, sizeof tail, "%s", info);
+    size_t room = NAME_MAX - (size_t)length;
+    length =
+        snprintf(out, DSN_MAILDIR_PATH_SIZE, "%s/%.*s%s", folder, (int)(n < room ? n : room), name, tail);
+    return length > 0 && length < DSN_MAILDIR_PATH_SIZE;
+}
+
 /* "NAME:2,FS" from "NAME:2,F": flags that are there stay, in alphabetical order as maildir wants them.
  * `serial` above 0 makes another unique name of it. */
 static bool cur_path(char *out, const char *name, unsigned serial) {
     const char *info = strstr(name, ":2,");
-    int base = (int)(info ? (size_t)(info - name) : strlen(name));
-    char flags[64] = "", unique[16] = "";
-    size_t n = 0;
+    char flags[64] = ":2,";
+    size_t n = strlen(flags);
     bool seen = false;
     for (const char *f = info ? info + 3 : ""; *f && n < sizeof flags - 2; f++) {
         if (*f == 'S' || (!seen && *f > 'S' && *f <= 'Z')) {
@@ -37,18 +49,11 @@ static bool cur_path(char *out, const char *name, unsigned serial) {
     if (!seen)
         flags[n++] = 'S';
     flags[n] = '\0';
-    if (serial > 0)
-        snprintf(unique, sizeof unique, ".%u", serial);
-    int length = snprintf(out, DSN_MAILDIR_PATH_SIZE, "cur/%.*s%s:2,%s", base, name, unique, flags);
-    return length > 0 && length < DSN_MAILDIR_PATH_SIZE;
+    return write_path(out, "cur", name, info ? (size_t)(info - name) : strlen(name), serial, flags);
 }
 
 static bool failed_path(char *out, const char *name, unsigned serial) {
-    char unique[16] = "";
-    if (serial > 0)
-        snprintf(unique, sizeof unique, ".%u", serial);
-    int length = snprintf(out, DSN_MAILDIR_PATH_SIZE, ".Failed/new/%s%s", name, unique);
-    return length > 0 && length < DSN_MAILDIR_PATH_SIZE;
+    return write_path(out, ".Failed/new", name, strlen(name), serial, "");
 }
 
 /* Renames without overwriting, also where the file system cannot promise that by itself. 0, or -1 and errno.

@@ -4,9 +4,13 @@
 #ifndef SOURCE_SOURCE_H
 #define SOURCE_SOURCE_H
 
+#include "base/listener.h"
 #include "base/queue.h"
 #include "dsn/error.h"
 #include "dsn/strview.h"
+#include "redis/connection.h"
+
+#include <sys/types.h>
 
 struct dsn_source;
 
@@ -20,14 +24,17 @@ struct dsn_item {
 struct dsn_bytes {
     char *p;
     size_t n, capacity;
+    int64_t arrived_ms; /* when the message came to its source, ms since 1970; 0: not known */
 };
 
 void dsn_bytes_clear(struct dsn_bytes *bytes);
+/* Room for `n` bytes; false: no memory. */
+bool dsn_bytes_reserve(struct dsn_bytes *bytes, size_t n);
 
 struct dsn_source_ops {
     const char *kind; /* as events name it: "maildir" */
     /* Reader thread: pushes items into `out` until stop is called or, if `once`, all that is there now was
-     * pushed. */
+     * pushed. A source that has to tell somebody else what became of its items returns when it has. */
     enum dsn_error (*run)(struct dsn_source *source, struct dsn_queue *out, bool once);
     /* Any thread: makes run return soon. Closing its queue is up to the caller. */
     void (*stop)(struct dsn_source *source);
@@ -50,9 +57,12 @@ struct dsn_source_ops {
 
 struct dsn_source {
     const struct dsn_source_ops *ops;
-    char *name; /* of the section in the configuration */
+    char *name;    /* of the section in the configuration */
+    size_t number; /* its place there */
 };
 
+/* How a kind of source is opened. On failure `why` (of `why_size` bytes) says for people what is wrong. The
+ * settings are copied, but for those of Redis, which are borrowed. */
 enum dsn_maildir_done { DSN_MAILDIR_KEEP, DSN_MAILDIR_DELETE };
 
 struct dsn_maildir_settings {
@@ -61,9 +71,30 @@ struct dsn_maildir_settings {
     int64_t rescan_ms;
 };
 
-/* Opens a maildir and locks it. On failure `why` (of `why_size` bytes) says for people what is wrong:
- * DSN_ERR_BUSY where another dsnd owns it, DSN_ERR_IO, DSN_ERR_MEMORY. The texts are copied. */
+/* Locks it. DSN_ERR_BUSY: another dsnd owns it. */
 enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, char *why, size_t why_size,
                                 struct dsn_source **out);
+
+struct dsn_stream_settings {
+    const char *name;
+    struct dsn_redis_settings redis; /* its scripts are the source's own */
+    const char *prefix;              /* "dsn" for {dsn}:inbox and {dsn}:dead */
+    int64_t claim_ms;       /* what a consumer has in hand, and has not answered for so long, is taken over */
+    int64_t max_deliveries; /* a message that was taken more often is dead */
+};
+
+/* Redis need not be there yet. */
+enum dsn_error dsn_stream_open(const struct dsn_stream_settings *settings, char *why, size_t why_size,
+                               struct dsn_source **out);
+
+struct dsn_lmtp_settings {
+    const char *name, *listen; /* as dsn_listener_open takes it */
+    enum dsn_listener_access access;
+    size_t max_bytes;   /* more of a message is not kept */
+    size_t max_clients; /* at a time; others wait */
+};
+
+enum dsn_error dsn_lmtp_open(const struct dsn_lmtp_settings *settings, char *why, size_t why_size,
+                             struct dsn_source **out);
 
 #endif
