@@ -15,6 +15,15 @@ static const struct command {
     {"parse", dsn_cli_parse, "print the events of messages: files, maildirs, mboxes, directories"},
     {"classify", dsn_cli_classify, "say what an answer such as \"550 5.1.1 ...\" means"},
     {"explain", dsn_cli_explain, "explain a code, a reason, or the verdicts on a message"},
+    {"stats", dsn_cli_stats, "what happened lately, and who is suppressed"},
+    {"verp", dsn_cli_verp, "sign return addresses, so that forged bounces are told apart"},
+    {"suppress", dsn_cli_suppress, "the suppression list: look, add, remove, import, export, undo"},
+    {"held", dsn_cli_held, "what an outage holds back: list, release or discard it"},
+    {"replay", dsn_cli_replay, "judge stored events by other rules: what would change, and the change"},
+    {"enqueue", dsn_cli_enqueue, "put a message from an MTA's pipe into the queue"},
+    {"dead", dsn_cli_dead, "the messages of the queue that could not be processed"},
+    {"tail", dsn_cli_tail, "follow the feed, without a gap"},
+    {"keys", dsn_cli_keys, "make a key pair for an encrypted feed"},
     {"check", dsn_cli_check, "check the configuration, the codes, the rules and the formats"},
 };
 

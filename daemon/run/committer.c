@@ -1,5 +1,5 @@
-/* committer: order is all: committed in Redis, then published, then settled. Knows stores, publishers and
- * sources only through their headers. */
+/* committer: order is all: committed in Redis, then settled. Knows stores, outlets and sources only through
+ * their headers. */
 #include "committer.h"
 
 #include "base/clock.h"
@@ -17,29 +17,34 @@
 #define SETTLE_RETRY_MIN_MS 100
 #define SETTLE_RETRY_MAX_MS 10000
 #define SUMMARY_MS 60000
+#define BEGIN_LOOK_MS 100
 
 struct committing {
     struct dsn_committer *committer;
     struct dsn_store *store;
-    GPtrArray *current, *previous; /* messages: being stored; stored, to be published and settled */
+    GPtrArray *current, *previous; /* messages: being stored; stored, to be settled */
     GPtrArray *records;            /* of the current ones */
-    GPtrArray *unsettled;          /* messages, published */
+    GPtrArray *unsettled;          /* messages, stored */
     int64_t retry_at_ms, retry_ms; /* when to try to settle them again */
     bool gave_up;                  /* on Redis: what is not stored goes back */
     int64_t summary_at_ms;
     struct dsn_counts summed; /* counts at the last summary */
 };
 
+static struct dsn_metrics *metrics_of(const struct committing *c) {
+    return c->committer->place->metrics;
+}
+
 /* Waiting */
 
 static void log_summary(struct committing *c) {
-    const struct dsn_counts *now = &c->committer->counts, *then = &c->summed;
+    const struct dsn_counts counts = dsn_metrics_counts(metrics_of(c)), *now = &counts, *then = &c->summed;
     if (now->settled + now->aside != then->settled + then->aside)
         DSN_LOG(DSN_LOG_INFO, "processed", dsn_log_int("messages", (int64_t)(now->settled - then->settled)),
                 dsn_log_int("events", (int64_t)(now->events - then->events)),
                 dsn_log_int("duplicates", (int64_t)(now->duplicates - then->duplicates)),
                 dsn_log_int("set_aside", (int64_t)(now->aside - then->aside)));
-    c->summed = *now;
+    c->summed = counts;
 }
 
 /* Does what is due besides the work; returns when something will be. */
@@ -51,10 +56,6 @@ static int64_t idle(void *context) {
         c->summary_at_ms = now_ms + SUMMARY_MS;
     }
     int64_t next_ms = c->summary_at_ms;
-    for (struct dsn_sink **sink = c->committer->publishers; *sink; sink++) {
-        int64_t due_ms = (*sink)->ops->idle(*sink, now_ms);
-        next_ms = due_ms < next_ms ? due_ms : next_ms;
-    }
     if (c->committer->stopping && c->committer->deadline_ms < next_ms)
         next_ms = c->committer->deadline_ms;
     return next_ms;
@@ -85,38 +86,27 @@ static void log_record(const struct dsn_record *record) {
             dsn_log_sv("rule", record->rule), dsn_log_str("entry", record->entry));
 }
 
-/* Publishes what is new. Returns false where a record is not stored, so that the message cannot be settled.
- */
-static bool publish(struct committing *c, struct dsn_message *message) {
-    struct dsn_counts *counts = &c->committer->counts;
+/* Counts what is new. Returns false where a record is not stored, so that the message cannot be settled. */
+static bool account(struct committing *c, struct dsn_message *message) {
     bool whole = true;
     for (size_t i = 0; i < message->n_records; i++) {
         const struct dsn_record *record = message->records[i];
         whole = whole && record->state != DSN_RECORD_PENDING;
         if (record->state == DSN_RECORD_REFUSED)
             dsn_message_set_aside(message, record->refusal ? record->refusal : "refused by Redis");
-        counts->duplicates += record->state == DSN_RECORD_DUPLICATE;
-        if (record->state == DSN_RECORD_NEW) {
-            counts->events++;
-            for (struct dsn_sink **sink = c->committer->publishers; *sink; sink++)
-                (*sink)->ops->publish(*sink, record);
-        }
+        dsn_metrics_record(metrics_of(c), record);
         if (record->state == DSN_RECORD_NEW || record->state == DSN_RECORD_DUPLICATE)
             log_record(record);
     }
     return whole;
 }
 
-static void log_settled(struct committing *c, const struct dsn_message *message, const char *source,
-                        const char *name) {
-    if (message->fate == DSN_FATE_ASIDE) {
-        c->committer->counts.aside++;
+static void log_settled(const struct dsn_message *message, const char *source, const char *name) {
+    if (message->fate == DSN_FATE_ASIDE)
         DSN_LOG(DSN_LOG_WARNING, "set-aside", dsn_log_str("source", source), dsn_log_str("item", name),
                 dsn_log_str("error", message->error));
-    } else {
-        c->committer->counts.settled++;
+    else
         DSN_LOG(DSN_LOG_DEBUG, "settled", dsn_log_str("source", source), dsn_log_str("item", name));
-    }
 }
 
 /* Puts a message away and frees it; false: it could not be. */
@@ -129,7 +119,10 @@ static bool settle(struct committing *c, struct dsn_message *message) {
             ? source->ops->set_aside(source, message->item, message->error ? message->error : "")
             : source->ops->settle(source, message->item);
     if (!error) {
-        log_settled(c, message, source->name, name);
+        log_settled(message, source->name, name);
+        dsn_metrics_end(metrics_of(c), source->number,
+                        message->fate == DSN_FATE_ASIDE ? DSN_OUTCOME_ASIDE : DSN_OUTCOME_SETTLED,
+                        message->begun_us);
         dsn_message_free(message);
     } else {
         /* One line when it begins, not one for each message. */
@@ -148,10 +141,14 @@ static void keep_unsettled(struct committing *c, struct dsn_message *message) {
     }
     dsn_message_drop_records(message);
     g_ptr_array_add(c->unsettled, message);
+    dsn_metrics_set_unsettled(metrics_of(c), c->unsettled->len);
 }
 
-static void put_back(struct dsn_message *message, bool again) {
+static void put_back(struct committing *c, struct dsn_message *message, bool again) {
     struct dsn_source *source = message->item->source;
+    dsn_metrics_end(metrics_of(c), source->number,
+                    message->fate == DSN_FATE_POSTPONE ? DSN_OUTCOME_POSTPONED : DSN_OUTCOME_RELEASED,
+                    message->begun_us);
     source->ops->release(source, message->item, again);
     dsn_message_free(message);
 }
@@ -159,19 +156,16 @@ static void put_back(struct dsn_message *message, bool again) {
 static void finish_message(struct committing *c, struct dsn_message *message) {
     switch (message->fate) {
     case DSN_FATE_POSTPONE:
-        c->committer->counts.postponed++;
-        put_back(message, true);
-        return;
     case DSN_FATE_UNREADY:
-        put_back(message, true);
+        put_back(c, message, true);
         return;
     case DSN_FATE_GONE:
-        put_back(message, false);
+        put_back(c, message, false);
         return;
     case DSN_FATE_COMMIT:
     case DSN_FATE_ASIDE:
-        if (!publish(c, message))
-            put_back(message, false);
+        if (!account(c, message))
+            put_back(c, message, false);
         else if (!settle(c, message))
             keep_unsettled(c, message);
     }
@@ -191,6 +185,7 @@ static void retry_unsettled(struct committing *c) {
         if (!settle(c, c->unsettled->pdata[i]))
             c->unsettled->pdata[left++] = c->unsettled->pdata[i];
     g_ptr_array_set_size(c->unsettled, (gint)left);
+    dsn_metrics_set_unsettled(metrics_of(c), left);
     if (left == 0)
         DSN_LOG(DSN_LOG_INFO, "settled-again", dsn_log_int("messages", before));
     c->retry_ms = left == before ? MIN(c->retry_ms * 2, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MIN_MS;
@@ -220,15 +215,20 @@ static void take_batch(struct committing *c) {
     }
 }
 
-/* Stores the current batch; meanwhile publishes and settles the previous one. */
+/* Stores the current batch; meanwhile settles the previous one. */
 static void step(struct committing *c) {
     take_batch(c);
+    int64_t sent_us = dsn_clock_monotonic_us();
     if (c->current->len > 0)
         dsn_store_send(c->store, (struct dsn_record *const *)c->records->pdata, c->records->len);
     finish_batch(c, c->previous);
     retry_unsettled(c);
     if (c->current->len > 0 && dsn_store_finish(c->store) != DSN_OK)
         c->gave_up = true;
+    else if (c->current->len > 0 && c->records->len > 0)
+        dsn_metrics_commit(metrics_of(c), dsn_clock_monotonic_us() - sent_us);
+    if (c->current->len > 0)
+        dsn_outlets_nudge(c->committer->outlets);
     GPtrArray *empty = c->previous;
     c->previous = c->current;
     c->current = empty;
@@ -252,18 +252,21 @@ static void leave(struct committing *c) {
     finish_batch(c, c->previous);
     c->retry_at_ms = 0;
     retry_unsettled(c);
-    c->committer->counts.unsettled = c->unsettled->len;
     for (guint i = 0; i < c->unsettled->len; i++)
-        put_back(c->unsettled->pdata[i], false);
+        put_back(c, c->unsettled->pdata[i], false);
     c->committer->place->abandoned = true;
     dsn_queue_close(c->committer->place->done);
     while (dsn_queue_pop(c->committer->place->done, &left, 1, 0, 0) > 0)
-        put_back(left, false);
+        put_back(c, left, false);
 }
 
 enum dsn_error dsn_committer_run(struct dsn_committer *committer) {
     struct committing c = {.committer = committer, .summary_at_ms = dsn_clock_monotonic_ms() + SUMMARY_MS};
-    const struct dsn_redis_waiter waiter = {&c, committer->wake_fd, idle, give_up};
+    const struct dsn_redis_waiter waiter = {.context = &c,
+                                            .wake_fd = committer->wake_fd,
+                                            .idle = idle,
+                                            .give_up = give_up,
+                                            .up = dsn_metrics_redis_up(committer->place->metrics)};
     enum dsn_error error = dsn_store_open(&committer->store, &waiter, &c.store);
     c.current = g_ptr_array_new();
     c.previous = g_ptr_array_new();
@@ -271,6 +274,9 @@ enum dsn_error dsn_committer_run(struct dsn_committer *committer) {
     c.unsettled = g_ptr_array_new();
     if (!error && dsn_store_ready(c.store) != DSN_OK) /* at once, so that what is wrong there shows at once */
         c.gave_up = true;
+    while (!error && !c.gave_up && !committer->stopping &&
+           !dsn_outlets_wait_begun(committer->outlets, BEGIN_LOOK_MS))
+        continue;
     while (!error && goes_on(&c))
         step(&c);
     leave(&c);
@@ -281,4 +287,22 @@ enum dsn_error dsn_committer_run(struct dsn_committer *committer) {
     g_ptr_array_unref(c.unsettled);
     dsn_store_close(c.store);
     return error;
+}
+
+struct dsn_store_settings dsn_committer_store(const struct dsn_conf *conf) {
+    return (struct dsn_store_settings){
+        .redis = dsn_conf_redis(conf),
+        .prefix = conf->redis_prefix,
+        .space = "",
+        .shards = (unsigned)conf->redis_shards,
+        .stream_maxlen = conf->stream_maxlen,
+        .seen_expiry_ms = conf->seen_expiry_ms,
+        .address_expiry_ms = conf->address_expiry_ms,
+        .stats_expiry_ms = conf->stats_expiry_ms,
+        .max_domains = conf->max_domains,
+        .policies = conf->policies,
+        .guard_bounces = conf->guard_bounces,
+        .guard_factor = conf->guard_factor,
+        .guard_discard_ms = conf->guard_discard_ms,
+    };
 }

@@ -1,15 +1,17 @@
 /* message: memory of a message on its way. */
 #include "message.h"
 
+#include "base/clock.h"
+
+#include <glib.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct dsn_message *dsn_message_new(struct dsn_item *item) {
-    struct dsn_message *message = calloc(1, sizeof *message);
-    if (!message)
-        return NULL;
+    struct dsn_message *message = g_new0(struct dsn_message, 1);
     message->item = item;
     message->weight = sizeof *message;
+    message->begun_us = dsn_clock_monotonic_us();
     return message;
 }
 
@@ -26,7 +28,7 @@ void dsn_message_free(struct dsn_message *message) {
         return;
     dsn_message_drop_records(message);
     free(message->error);
-    free(message);
+    g_free(message);
 }
 
 void dsn_message_set_aside(struct dsn_message *message, const char *error) {

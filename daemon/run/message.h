@@ -19,10 +19,11 @@ struct dsn_message {
     char *error; /* of ASIDE; the message's own */
     struct dsn_record **records;
     size_t n_records;
-    size_t weight; /* bytes, for the queue */
+    size_t weight;    /* bytes, for the queue */
+    int64_t begun_us; /* when a worker took it; monotonic */
 };
 
-struct dsn_message *dsn_message_new(struct dsn_item *item); /* NULL: no memory */
+struct dsn_message *dsn_message_new(struct dsn_item *item);
 /* Frees all but the item. NULL is fine. */
 void dsn_message_free(struct dsn_message *message);
 /* Frees the records: they are stored and published. */

@@ -3,14 +3,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sink/feed.h"
+#include "base/wake.h"
+#include "lookup/lookup.h"
 
+#include <stdatomic.h>
 #include <errno.h>
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -20,26 +21,26 @@ struct source_thread {
     pthread_t thread;
 };
 
+struct worker_thread {
+    struct dsn_pipeline *pipeline;
+    struct dsn_desk desk;
+    pthread_t thread;
+    bool stuck;
+};
+
 struct dsn_pipeline {
     struct dsn_workplace place;
     struct dsn_committer committer;
-    struct dsn_sink *publishers[2];
-    bool once, started;
+    bool once, started, stuck;
     struct source_thread *sources;
     size_t n_sources;
-    pthread_t *workers;
+    struct worker_thread *workers;
     size_t n_workers, n_started_workers;
     pthread_t committer_thread;
     _Atomic size_t sources_left, workers_left;
     _Atomic bool source_failed;
     int done_fd;
 };
-
-static void ring(int fd) {
-    uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one); /* full: it rings already */
-    (void)n;
-}
 
 /* Threads */
 
@@ -54,11 +55,16 @@ static void *run_source(void *argument) {
     return NULL;
 }
 
-static void *run_worker(void *argument) {
-    struct dsn_pipeline *pipeline = argument;
-    dsn_worker_run(&pipeline->place);
+/* One worker less. */
+static void count_out(struct dsn_pipeline *pipeline) {
     if (--pipeline->workers_left == 0)
         dsn_queue_close(pipeline->place.done);
+}
+
+static void *run_worker(void *argument) {
+    struct worker_thread *self = argument;
+    if (dsn_worker_run(&self->pipeline->place, &self->desk))
+        count_out(self->pipeline);
     return NULL;
 }
 
@@ -67,11 +73,48 @@ static void *run_committer(void *argument) {
     dsn_committer_run(&pipeline->committer);
     /* Where it gave up, sources and workers must not wait for room. */
     dsn_pipeline_stop(pipeline, 0);
-    ring(pipeline->done_fd);
+    dsn_wake(pipeline->done_fd);
     return NULL;
 }
 
 /* Opening */
+
+static enum dsn_error open_maildir(const struct dsn_conf *conf, const struct dsn_conf_source *source,
+                                   char *why, size_t why_size, struct dsn_source **out) {
+    (void)conf;
+    const struct dsn_maildir_settings settings = {.name = source->name,
+                                                  .path = source->path,
+                                                  .done = (enum dsn_maildir_done)source->done,
+                                                  .rescan_ms = source->rescan_ms};
+    return dsn_maildir_open(&settings, why, why_size, out);
+}
+
+static enum dsn_error open_stream(const struct dsn_conf *conf, const struct dsn_conf_source *source,
+                                  char *why, size_t why_size, struct dsn_source **out) {
+    const struct dsn_stream_settings settings = {.name = source->name,
+                                                 .redis = dsn_conf_redis(conf),
+                                                 .prefix = conf->redis_prefix,
+                                                 .claim_ms = source->claim_ms,
+                                                 .max_deliveries = source->max_deliveries};
+    return dsn_stream_open(&settings, why, why_size, out);
+}
+
+static enum dsn_error open_lmtp(const struct dsn_conf *conf, const struct dsn_conf_source *source, char *why,
+                                size_t why_size, struct dsn_source **out) {
+    const struct dsn_lmtp_settings settings = {.name = source->name,
+                                               .listen = source->listen,
+                                               .access = (enum dsn_listener_access)source->access,
+                                               .max_bytes = (size_t)conf->max_bytes + 1,
+                                               .max_clients = (size_t)source->max_clients};
+    return dsn_lmtp_open(&settings, why, why_size, out);
+}
+
+static enum dsn_error (*const openers[])(const struct dsn_conf *conf, const struct dsn_conf_source *source,
+                                         char *why, size_t why_size, struct dsn_source **out) = {
+    [DSN_CONF_MAILDIR] = open_maildir,
+    [DSN_CONF_STREAM] = open_stream,
+    [DSN_CONF_LMTP] = open_lmtp,
+};
 
 static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct dsn_conf *conf, char *why,
                                    size_t why_size) {
@@ -79,32 +122,22 @@ static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct d
     pipeline->sources = g_new0(struct source_thread, conf->n_sources);
     for (size_t i = 0; i < conf->n_sources && !error; i++) {
         const struct dsn_conf_source *source = &conf->sources[i];
-        const struct dsn_maildir_settings settings = {.name = source->name,
-                                                      .path = source->path,
-                                                      .done = (enum dsn_maildir_done)source->done,
-                                                      .rescan_ms = source->rescan_ms};
-        error = dsn_maildir_open(&settings, why, why_size, &pipeline->sources[i].source);
+        error = openers[source->kind](conf, source, why, why_size, &pipeline->sources[i].source);
         if (!error)
-            pipeline->n_sources++;
+            pipeline->sources[pipeline->n_sources++].source->number = i;
         pipeline->sources[i].pipeline = pipeline;
     }
     return error;
 }
 
-static enum dsn_error open_feed(struct dsn_pipeline *pipeline, const struct dsn_conf *conf, char *why,
-                                size_t why_size) {
-    const struct dsn_feed_settings settings = {
-        .bind = conf->feed_bind, .hwm = (int)conf->feed_hwm, .heartbeat_ms = conf->feed_heartbeat_ms};
-    return conf->has_feed ? dsn_feed_open(&settings, why, why_size, &pipeline->publishers[0]) : DSN_OK;
-}
-
 static enum dsn_error set_up_place(struct dsn_workplace *place, const struct dsn_conf *conf,
-                                   struct dsn_knowledge *knowledge) {
+                                   struct dsn_knowledge *knowledge, struct dsn_verp *keys) {
     place->conf = conf;
-    dsn_shared_knowledge_init(&place->knowledge, knowledge);
-    place->work = dsn_queue_new((size_t)conf->queue, 0);
+    place->metrics = dsn_metrics_new(conf);
+    dsn_shared_knowledge_init(&place->knowledge, knowledge, keys);
+    place->work = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
     place->done = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
-    if (!place->work || !place->done)
+    if (!place->work || !place->done || !place->metrics)
         return DSN_ERR_MEMORY;
     return getrandom(&place->token, sizeof place->token, 0) == sizeof place->token ? DSN_OK : DSN_ERR_IO;
 }
@@ -112,44 +145,34 @@ static enum dsn_error set_up_place(struct dsn_workplace *place, const struct dsn
 static void set_up_committer(struct dsn_pipeline *pipeline, const struct dsn_conf *conf) {
     struct dsn_committer *committer = &pipeline->committer;
     committer->place = &pipeline->place;
-    committer->publishers = pipeline->publishers;
-    committer->store = (struct dsn_store_settings){
-        .redis = {.server = conf->redis_server,
-                  .password = conf->redis_password,
-                  .timeout_ms = conf->redis_timeout_ms},
-        .prefix = conf->redis_prefix,
-        .shards = (unsigned)conf->redis_shards,
-        .stream_maxlen = conf->stream_maxlen,
-        .seen_expiry_ms = conf->seen_expiry_ms,
-        .address_expiry_ms = conf->address_expiry_ms,
-        .stats_expiry_ms = conf->stats_expiry_ms,
-        .max_domains = conf->max_domains,
-    };
+    committer->store = dsn_committer_store(conf);
 }
 
 static enum dsn_error open_all(struct dsn_pipeline *pipeline, const struct dsn_conf *conf,
-                               struct dsn_knowledge *knowledge, char *why, size_t why_size) {
-    pipeline->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pipeline->committer.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+                               struct dsn_knowledge *knowledge, struct dsn_verp *keys, char *why,
+                               size_t why_size) {
+    pipeline->done_fd = dsn_wake_open();
+    pipeline->committer.wake_fd = dsn_wake_open();
     snprintf(why, why_size, "the pipeline: %s", strerror(errno));
     if (pipeline->done_fd < 0 || pipeline->committer.wake_fd < 0)
         return DSN_ERR_IO;
-    enum dsn_error error = set_up_place(&pipeline->place, conf, knowledge);
+    enum dsn_error error = set_up_place(&pipeline->place, conf, knowledge, keys);
     if (error) {
         snprintf(why, why_size, "the pipeline: %s", dsn_error_text(error));
         return error;
     }
     set_up_committer(pipeline, conf);
     error = open_sources(pipeline, conf, why, why_size);
-    return error ? error : open_feed(pipeline, conf, why, why_size);
+    return error ? error : dsn_outlets_open(conf, why, why_size, &pipeline->committer.outlets);
 }
 
-enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowledge *knowledge, bool once,
-                                 char *why, size_t why_size, struct dsn_pipeline **out) {
+enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowledge *knowledge,
+                                 struct dsn_verp *keys, bool once, char *why, size_t why_size,
+                                 struct dsn_pipeline **out) {
     struct dsn_pipeline *pipeline = g_new0(struct dsn_pipeline, 1);
     pipeline->once = once;
     pipeline->n_workers = conf->workers > 0 ? (size_t)conf->workers : g_get_num_processors();
-    enum dsn_error error = open_all(pipeline, conf, knowledge, why, why_size);
+    enum dsn_error error = open_all(pipeline, conf, knowledge, keys, why, why_size);
     if (error)
         dsn_pipeline_close(pipeline, NULL);
     else
@@ -168,19 +191,23 @@ static bool start_thread(pthread_t *thread, const char *name, void *(*run)(void 
 
 /* All or nothing: what has started when a thread cannot be had is stopped and waited for by close. */
 enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
-    pipeline->workers = g_new0(pthread_t, pipeline->n_workers);
+    pipeline->workers = g_new0(struct worker_thread, pipeline->n_workers);
     pipeline->sources_left = pipeline->n_sources;
-    if (!start_thread(&pipeline->committer_thread, "committer", run_committer, pipeline))
+    if (dsn_outlets_start(pipeline->committer.outlets) != DSN_OK ||
+        !start_thread(&pipeline->committer_thread, "committer", run_committer, pipeline))
         return DSN_ERR_MEMORY;
     pipeline->started = true;
     pipeline->workers_left = pipeline->n_workers;
     while (pipeline->n_started_workers < pipeline->n_workers) {
-        if (!start_thread(&pipeline->workers[pipeline->n_started_workers], "worker", run_worker, pipeline))
+        struct worker_thread *worker = &pipeline->workers[pipeline->n_started_workers];
+        worker->pipeline = pipeline;
+        pthread_mutex_init(&worker->desk.lock, NULL);
+        if (!start_thread(&worker->thread, "worker", run_worker, worker))
             break;
         pipeline->n_started_workers++;
     }
     size_t missing = pipeline->n_workers - pipeline->n_started_workers;
-    if (missing > 0 && (pipeline->workers_left -= missing) == 0)
+    if (missing > 0 && atomic_fetch_sub(&pipeline->workers_left, missing) == missing)
         dsn_queue_close(pipeline->place.done);
     for (size_t i = 0; i < pipeline->n_sources; i++)
         if (!start_thread(&pipeline->sources[i].thread, "source", run_source, &pipeline->sources[i]))
@@ -192,8 +219,13 @@ int dsn_pipeline_done_fd(const struct dsn_pipeline *pipeline) {
     return pipeline->done_fd;
 }
 
-void dsn_pipeline_set_knowledge(struct dsn_pipeline *pipeline, struct dsn_knowledge *knowledge) {
-    dsn_shared_knowledge_set(&pipeline->place.knowledge, knowledge);
+void dsn_pipeline_set_knowledge(struct dsn_pipeline *pipeline, struct dsn_knowledge *knowledge,
+                                struct dsn_verp *keys) {
+    dsn_shared_knowledge_set(&pipeline->place.knowledge, knowledge, keys);
+}
+
+enum dsn_error dsn_pipeline_reload_outlets(struct dsn_pipeline *pipeline, struct dsn_problems *problems) {
+    return dsn_outlets_reload(pipeline->committer.outlets, problems);
 }
 
 void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms) {
@@ -205,23 +237,89 @@ void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms) {
     for (size_t i = 0; i < pipeline->n_sources; i++)
         pipeline->sources[i].source->ops->stop(pipeline->sources[i].source);
     dsn_queue_close(pipeline->place.work);
-    ring(committer->wake_fd);
+    dsn_wake(committer->wake_fd);
+}
+
+/* Puts the item away for a worker that does not come back from it. */
+static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
+    struct dsn_source *source = item->source;
+    struct dsn_metrics *metrics = pipeline->place.metrics;
+    int64_t now_us = dsn_clock_monotonic_us();
+    DSN_LOG(DSN_LOG_ERROR, "stuck", dsn_log_str("source", source->name), dsn_log_str("item", item->name));
+    errno = 0;
+    if (source->ops->set_aside(source, item, DSN_WORKER_TOO_LONG) != DSN_OK) {
+        DSN_LOG(DSN_LOG_ERROR, "cannot-settle", dsn_log_str("source", source->name),
+                dsn_log_str("item", item->name), dsn_log_errno(errno));
+        return;
+    }
+    dsn_metrics_begin(metrics, source->number, 0);
+    dsn_metrics_end(metrics, source->number, DSN_OUTCOME_ASIDE, now_us);
+}
+
+bool dsn_pipeline_watch(struct dsn_pipeline *pipeline) {
+    for (size_t i = 0; i < pipeline->n_started_workers; i++) {
+        struct worker_thread *worker = &pipeline->workers[i];
+        struct dsn_item *item = dsn_worker_take_away(&pipeline->place, &worker->desk);
+        if (!item)
+            continue;
+        set_aside(pipeline, item);
+        worker->stuck = pipeline->stuck = true;
+        count_out(pipeline);
+        dsn_pipeline_stop(pipeline, pipeline->place.conf->drain_ms);
+    }
+    return pipeline->stuck;
+}
+
+/* Watching */
+
+struct dsn_metrics *dsn_pipeline_metrics(struct dsn_pipeline *pipeline) {
+    return pipeline->place.metrics;
+}
+
+struct dsn_depths dsn_pipeline_depths(struct dsn_pipeline *pipeline) {
+    const struct dsn_workplace *place = &pipeline->place;
+    struct dsn_depths depths = {.work = dsn_queue_length(place->work),
+                                .done = dsn_queue_length(place->done),
+                                .max = (size_t)place->conf->queue};
+    depths.n_outlets = dsn_outlets_look(pipeline->committer.outlets, depths.outlets);
+    return depths;
+}
+
+const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline) {
+    if (pipeline->committer.stopping)
+        return "stopping";
+    return dsn_metrics_redis_is_up(pipeline->place.metrics) ? NULL : "Redis is away";
 }
 
 /* Closing */
 
+/* Puts back what no worker took, where there are none. */
+static void empty_work(struct dsn_queue *work) {
+    void *item;
+    while (dsn_queue_pop(work, &item, 1, 0, 0) > 0) {
+        struct dsn_item *left = item;
+        left->source->ops->release(left->source, left, false);
+    }
+}
+
+/* Sources last: some wait until all that they offered has come back. */
 static void join_all(struct dsn_pipeline *pipeline) {
+    for (size_t i = 0; i < pipeline->n_started_workers; i++)
+        if (!pipeline->workers[i].stuck)
+            pthread_join(pipeline->workers[i].thread, NULL);
+    if (pipeline->started)
+        pthread_join(pipeline->committer_thread, NULL);
+    if (pipeline->place.work)
+        empty_work(pipeline->place.work);
     for (size_t i = 0; i < pipeline->n_sources; i++)
         if (pipeline->sources[i].thread)
             pthread_join(pipeline->sources[i].thread, NULL);
-    for (size_t i = 0; i < pipeline->n_started_workers; i++)
-        pthread_join(pipeline->workers[i], NULL);
-    if (pipeline->started)
-        pthread_join(pipeline->committer_thread, NULL);
+    if (pipeline->committer.outlets) /* last: what was stored is told */
+        dsn_outlets_stop(pipeline->committer.outlets, pipeline->place.conf->drain_ms);
 }
 
-/* What is still in a queue goes with its source, which frees every item that is left. */
 static void free_place(struct dsn_workplace *place) {
+    dsn_metrics_free(place->metrics);
     dsn_queue_free(place->work);
     dsn_queue_free(place->done);
     if (place->conf)
@@ -234,11 +332,12 @@ enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_coun
     join_all(pipeline);
     enum dsn_error error = pipeline->source_failed ? DSN_ERR_IO : DSN_OK;
     if (counts)
-        *counts = pipeline->committer.counts;
+        *counts = dsn_metrics_counts(pipeline->place.metrics);
+    if (pipeline->stuck)
+        return error;
     for (size_t i = 0; i < pipeline->n_sources; i++)
         pipeline->sources[i].source->ops->close(pipeline->sources[i].source);
-    if (pipeline->publishers[0])
-        pipeline->publishers[0]->ops->close(pipeline->publishers[0]);
+    dsn_outlets_close(pipeline->committer.outlets);
     free_place(&pipeline->place);
     close(pipeline->done_fd);
     close(pipeline->committer.wake_fd);

@@ -12,20 +12,34 @@
 
 struct dsn_pipeline;
 
-/* Opens (and locks) the sources and binds the feed; no thread runs yet. The configuration is borrowed. On
- * failure `why` (of `why_size` bytes) says for people what is wrong. `once`: end when all is settled that is
- * there now. */
-enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowledge *knowledge, bool once,
-                                 char *why, size_t why_size, struct dsn_pipeline **out);
+/* Opens (and locks) the sources and binds the feed; no thread runs yet. The configuration is borrowed; `keys`
+ * may be NULL. On failure `why` (of `why_size` bytes) says for people what is wrong. `once`: end when all is
+ * settled that is there now. */
+enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowledge *knowledge,
+                                 struct dsn_verp *keys, bool once, char *why, size_t why_size,
+                                 struct dsn_pipeline **out);
 enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline);
 
 /* Readable when all is done. */
 int dsn_pipeline_done_fd(const struct dsn_pipeline *pipeline);
-/* Other knowledge for the messages to come. */
-void dsn_pipeline_set_knowledge(struct dsn_pipeline *pipeline, struct dsn_knowledge *knowledge);
+/* Other knowledge and keys (NULL: none) for the messages to come. */
+void dsn_pipeline_set_knowledge(struct dsn_pipeline *pipeline, struct dsn_knowledge *knowledge,
+                                struct dsn_verp *keys);
+/* What of the outlets SIGHUP reads again; what is wrong is a problem, and the old stays. */
+enum dsn_error dsn_pipeline_reload_outlets(struct dsn_pipeline *pipeline, struct dsn_problems *problems);
 /* Takes no more messages and ends when what was taken is settled, or after `drain_ms`; at once where Redis is
  * away. A second call can only shorten the time. */
 void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms);
+
+/* To be called now and then: sets aside a message that a worker does not come back from, and then stops.
+ * True: such a thread is still there, so that close does not free, and the process has to end. */
+bool dsn_pipeline_watch(struct dsn_pipeline *pipeline);
+
+/* What was counted so far, as long as the pipeline is open. Any thread. */
+struct dsn_metrics *dsn_pipeline_metrics(struct dsn_pipeline *pipeline);
+struct dsn_depths dsn_pipeline_depths(struct dsn_pipeline *pipeline);
+/* What keeps bounces from getting on right now, for people; NULL: nothing. Any thread. */
+const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline);
 
 /* Waits for the end, and frees. `counts` (may be NULL): what became of the messages. DSN_ERR_IO: a source
  * could not be read to its end, or something in it not. NULL is fine. */

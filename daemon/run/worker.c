@@ -3,7 +3,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "sandbox.h"
+#include "trust.h"
 
+#include <errno.h>
+#include <glib.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,29 +16,39 @@
 /* Memory that a large message left behind is given back. */
 #define KEEP_BYTES (1u << 20)
 
-void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge) {
+void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
+                               struct dsn_verp *keys) {
     pthread_mutex_init(&shared->lock, NULL);
     shared->current = dsn_knowledge_ref(knowledge);
+    shared->keys = keys ? dsn_verp_ref(keys) : NULL;
     shared->generation = 1;
 }
 
 void dsn_shared_knowledge_clear(struct dsn_shared_knowledge *shared) {
     dsn_knowledge_unref(shared->current);
+    dsn_verp_unref(shared->keys);
     pthread_mutex_destroy(&shared->lock);
 }
 
-void dsn_shared_knowledge_set(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge) {
+void dsn_shared_knowledge_set(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
+                              struct dsn_verp *keys) {
     pthread_mutex_lock(&shared->lock);
     dsn_knowledge_unref(shared->current);
+    dsn_verp_unref(shared->keys);
     shared->current = dsn_knowledge_ref(knowledge);
+    shared->keys = keys ? dsn_verp_ref(keys) : NULL;
     pthread_mutex_unlock(&shared->lock);
     shared->generation++;
 }
 
 struct worker {
     struct dsn_workplace *place;
+    struct dsn_desk *desk;
+    bool robbed; /* of the item */
     struct dsn_reader *reader;
-    unsigned generation; /* of the reader's knowledge */
+    struct dsn_verp *keys;      /* NULL: none */
+    unsigned generation;        /* of the reader's knowledge and the keys */
+    struct dsn_judging judging; /* its ruleset is the reader's knowledge's */
     struct dsn_bytes bytes;
 };
 
@@ -44,29 +58,73 @@ static bool refresh_reader(struct worker *worker) {
     unsigned generation = shared->generation;
     if (worker->reader && worker->generation == generation)
         return true;
-    struct dsn_limits limits = dsn_conf_limits(worker->place->conf);
+    struct dsn_options options = dsn_conf_options(worker->place->conf);
     struct dsn_reader *reader = NULL;
     pthread_mutex_lock(&shared->lock);
     struct dsn_knowledge *knowledge = dsn_knowledge_ref(shared->current);
+    struct dsn_verp *keys = shared->keys ? dsn_verp_ref(shared->keys) : NULL;
     pthread_mutex_unlock(&shared->lock);
-    if (dsn_reader_new(knowledge, &limits, &reader) == DSN_OK) {
+    if (dsn_reader_new(knowledge, &options, &reader) == DSN_OK) {
+        struct dsn_verp *old = worker->keys;
         dsn_reader_free(worker->reader);
         worker->reader = reader;
+        worker->keys = keys;
         worker->generation = generation;
+        worker->judging = dsn_trust_judging(worker->place->conf, dsn_knowledge_ruleset(knowledge));
+        keys = old;
     }
+    dsn_verp_unref(keys);
     dsn_knowledge_unref(knowledge);
     return worker->reader != NULL;
 }
 
+/* Time */
+
+static void pick_up(struct dsn_desk *desk, struct dsn_item *item) {
+    pthread_mutex_lock(&desk->lock);
+    desk->item = item;
+    desk->begun_us = dsn_clock_cpu_us(desk->clock);
+    pthread_mutex_unlock(&desk->lock);
+}
+
+/* False: it was taken away. */
+static bool lay_down(struct dsn_desk *desk) {
+    pthread_mutex_lock(&desk->lock);
+    bool ours = desk->item != NULL;
+    desk->item = NULL;
+    pthread_mutex_unlock(&desk->lock);
+    return ours;
+}
+
+/* Whether the item has had its time, so many times. */
+static bool is_over(const struct dsn_workplace *place, const struct dsn_desk *desk, int64_t times) {
+    return dsn_clock_cpu_us(desk->clock) - desk->begun_us > times * place->conf->max_time_ms * 1000;
+}
+
+struct dsn_item *dsn_worker_take_away(const struct dsn_workplace *place, struct dsn_desk *desk) {
+    pthread_mutex_lock(&desk->lock);
+    struct dsn_item *item = desk->item && is_over(place, desk, 2) ? desk->item : NULL;
+    if (item)
+        desk->item = NULL;
+    pthread_mutex_unlock(&desk->lock);
+    return item;
+}
+
+/* Reading */
+
 /* Copies the event of recipient `i`. */
 static enum dsn_error add_record(struct worker *worker, struct dsn_message *message,
-                                 const struct dsn_verdict *verdict, size_t i,
+                                 const struct dsn_report *report, size_t i,
                                  const struct dsn_event_source *source) {
     struct dsn_event event;
+    struct dsn_judgement judgement;
     enum dsn_error error = dsn_event_write(worker->reader, i, source, &event);
     if (error)
         return error;
-    struct dsn_record *record = dsn_record_new(&event, verdict, source->observed_at_ms);
+    dsn_judge(&worker->judging, report, i, event.id, source->observed_at_ms, &judgement);
+    struct dsn_record *record =
+        dsn_record_new(&event, &report->recipients[i].verdict, &judgement, source->observed_at_ms);
+    dsn_judgement_clear(&judgement);
     if (!record)
         return DSN_ERR_MEMORY;
     snprintf(record->token, sizeof record->token, "%016" PRIx64 ".%" PRIx64, worker->place->token,
@@ -92,26 +150,48 @@ static enum dsn_error add_records(struct worker *worker, struct dsn_message *mes
         return DSN_ERR_MEMORY;
     message->weight += report->n_recipients * sizeof *message->records;
     for (size_t i = 0; i < report->n_recipients && !error; i++)
-        if (report->recipients[i].verdict.kind != DSN_KIND_NONE)
-            error = add_record(worker, message, &report->recipients[i].verdict, i, &source);
+        if (is_over(worker->place, worker->desk, 1))
+            error = DSN_ERR_LIMIT;
+        else if (report->recipients[i].verdict.kind != DSN_KIND_NONE)
+            error = add_record(worker, message, report, i, &source);
+    return error;
+}
+
+/* As of when the message came: a signature does not end while dsnd is away. */
+static void authenticate(struct worker *worker) {
+    struct dsn_trust trust;
+    int64_t now_ms = dsn_clock_real_ms(), arrived_ms = worker->bytes.arrived_ms;
+    if (dsn_trust_set_up(worker->place->conf, worker->keys, &trust))
+        dsn_reader_authenticate(worker->reader, &trust,
+                                (arrived_ms > 0 && arrived_ms < now_ms ? arrived_ms : now_ms) / 1000);
+}
+
+static enum dsn_error read_events(struct worker *worker, struct dsn_message *message) {
+    const struct dsn_item *item = message->item;
+    const struct dsn_report *report;
+    enum dsn_error error =
+        dsn_reader_read(worker->reader, (struct dsn_strview){worker->bytes.p, worker->bytes.n}, &report);
+    if (!error && is_over(worker->place, worker->desk, 1)) /* the item may be somebody else's by now */
+        error = DSN_ERR_LIMIT;
+    if (error)
+        return error;
+    authenticate(worker);
+    char *name = item->source->ops->describe(item->source, item);
+    error = name ? add_records(worker, message, report, name) : DSN_ERR_MEMORY;
+    free(name);
     return error;
 }
 
 static enum dsn_error read_message(struct worker *worker, struct dsn_message *message) {
-    const struct dsn_item *item = message->item;
-    const struct dsn_source_ops *ops = item->source->ops;
-    const struct dsn_report *report;
+    struct dsn_item *item = message->item;
     /* A byte more than the limit, so that libdsn sees that there was more. */
     size_t max_bytes = (size_t)worker->place->conf->max_bytes + 1;
-    enum dsn_error error = ops->read(item->source, item, max_bytes, &worker->bytes);
+    enum dsn_error error = item->source->ops->read(item->source, item, max_bytes, &worker->bytes);
     if (error)
         return error;
-    error = dsn_reader_read(worker->reader, (struct dsn_strview){worker->bytes.p, worker->bytes.n}, &report);
-    if (error)
-        return error;
-    char *name = ops->describe(item->source, item);
-    error = name ? add_records(worker, message, report, name) : DSN_ERR_MEMORY;
-    free(name);
+    pick_up(worker->desk, item);
+    error = read_events(worker, message);
+    worker->robbed = !lay_down(worker->desk);
     return error;
 }
 
@@ -122,38 +202,67 @@ static void decide(struct dsn_message *message, enum dsn_error error) {
         [DSN_ERR_AWAY] = DSN_FATE_GONE,     [DSN_ERR_SYNTAX] = DSN_FATE_ASIDE,
         [DSN_ERR_INVALID] = DSN_FATE_ASIDE, [DSN_ERR_LIMIT] = DSN_FATE_ASIDE,
     };
+    if (error == DSN_ERR_MEMORY)
+        DSN_LOG(DSN_LOG_WARNING, "out-of-memory", dsn_log_str("source", message->item->source->name),
+                dsn_log_str("item", message->item->name));
     if (fates[error] == DSN_FATE_ASIDE)
-        dsn_message_set_aside(message, dsn_error_text(error));
+        dsn_message_set_aside(message, error == DSN_ERR_LIMIT ? DSN_WORKER_TOO_LONG : dsn_error_text(error));
     else
         message->fate = fates[error];
     if (message->fate != DSN_FATE_COMMIT)
         dsn_message_drop_records(message);
 }
 
-/* NULL: put the item back. */
+/* NULL: put the item back, unless we were robbed of it. */
 static struct dsn_message *process(struct worker *worker, struct dsn_item *item) {
     if (worker->place->abandoned)
         return NULL;
     struct dsn_message *message = dsn_message_new(item);
-    if (!message)
+    worker->bytes.arrived_ms = 0;
+    enum dsn_error error = refresh_reader(worker) ? read_message(worker, message) : DSN_ERR_MEMORY;
+    if (worker->robbed) {
+        dsn_message_free(message);
         return NULL;
-    decide(message, refresh_reader(worker) ? read_message(worker, message) : DSN_ERR_MEMORY);
+    }
+    decide(message, error);
+    dsn_metrics_begin(worker->place->metrics, item->source->number, worker->bytes.arrived_ms);
     if (worker->bytes.capacity > KEEP_BYTES)
         dsn_bytes_clear(&worker->bytes);
     return message;
 }
 
-void dsn_worker_run(struct dsn_workplace *place) {
-    struct worker worker = {.place = place};
+/* From here on this thread reads what strangers wrote. */
+static void enter_sandbox(const struct dsn_conf *conf) {
+    const char **readable = g_new0(const char *, conf->n_sources + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < conf->n_sources; i++) {
+        if (conf->sources[i].path)
+            readable[n++] = conf->sources[i].path;
+    }
+    if (dsn_sandbox_enter(readable) != DSN_OK)
+        DSN_LOG(DSN_LOG_WARNING, "no-sandbox", dsn_log_errno(errno));
+    g_free(readable);
+}
+
+bool dsn_worker_run(struct dsn_workplace *place, struct dsn_desk *desk) {
+    enter_sandbox(place->conf);
+    struct worker worker = {.place = place, .desk = desk};
     void *item;
+    desk->clock = dsn_clock_of_thread();
     while (dsn_queue_pop(place->work, &item, 1, 0, -1) > 0) {
         struct dsn_item *taken = item;
         struct dsn_message *message = process(&worker, taken);
+        if (worker.robbed)
+            break;
         if (message && dsn_queue_push(place->done, message, message->weight) == DSN_OK)
             continue;
+        if (message)
+            dsn_metrics_end(place->metrics, taken->source->number, DSN_OUTCOME_RELEASED, message->begun_us);
         dsn_message_free(message);
         taken->source->ops->release(taken->source, taken, !place->abandoned);
     }
     dsn_reader_free(worker.reader);
+    dsn_verp_unref(worker.keys);
     dsn_bytes_clear(&worker.bytes);
+    return !worker.robbed;
 }

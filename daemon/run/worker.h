@@ -4,25 +4,30 @@
 
 #include "conf.h"
 #include "message.h"
+#include "metrics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The knowledge that workers use, which may be exchanged while they work. */
+/* The knowledge and the keys that workers use, which may be exchanged while they work. */
 struct dsn_shared_knowledge {
     pthread_mutex_t lock;
     struct dsn_knowledge *current;
+    struct dsn_verp *keys;       /* NULL: none */
     _Atomic unsigned generation; /* another number, other knowledge */
 };
 
-void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge);
+void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
+                               struct dsn_verp *keys);
 void dsn_shared_knowledge_clear(struct dsn_shared_knowledge *shared);
-void dsn_shared_knowledge_set(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge);
+void dsn_shared_knowledge_set(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
+                              struct dsn_verp *keys);
 
 /* What the workers of a pipeline share. */
 struct dsn_workplace {
     const struct dsn_conf *conf;
     struct dsn_shared_knowledge knowledge;
+    struct dsn_metrics *metrics;
     struct dsn_queue *work;  /* of struct dsn_item */
     struct dsn_queue *done;  /* of struct dsn_message */
     uint64_t token;          /* random: tokens of two processes never mix */
@@ -30,7 +35,20 @@ struct dsn_workplace {
     _Atomic bool abandoned;  /* put everything back */
 };
 
-/* Works until there will be no more work. */
-void dsn_worker_run(struct dsn_workplace *place);
+#define DSN_WORKER_TOO_LONG "reading it took longer than [limits] max_time allows"
+
+/* What a worker has in hand, for who watches it. Begins zeroed. */
+struct dsn_desk {
+    pthread_mutex_t lock;
+    clockid_t clock;       /* of the worker */
+    struct dsn_item *item; /* NULL: none, or it was taken away */
+    int64_t begun_us;      /* by that clock */
+};
+
+/* Works until there will be no more work. False: the item was taken away meanwhile. */
+bool dsn_worker_run(struct dsn_workplace *place, struct dsn_desk *desk);
+/* Another thread: takes an item away where its worker has not come back from it in twice max_time. NULL:
+ * none. */
+struct dsn_item *dsn_worker_take_away(const struct dsn_workplace *place, struct dsn_desk *desk);
 
 #endif
