@@ -43,6 +43,7 @@ static bool classify_lines(struct classify *c) {
 
 static int classify_all(struct classify *c, char **answers, int n) {
     bool good = true;
+    dsn_output_begin(stdout, c->format);
     for (int i = 0; i < n; i++)
         good &= g_str_equal(answers[i], "-") ? classify_lines(c) : classify_one(c, answers[i]) == DSN_OK;
     return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
@@ -53,8 +54,8 @@ int dsn_cli_classify(int argc, char **argv) {
     const GOptionEntry entries[] = {
         {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default) or table for people",
          "FORMAT"},
-        {"knowledge", 0, 0, G_OPTION_ARG_FILENAME, &directory, "your own codes, rules and formats", "DIR"},
-        {NULL, 0, 0, 0, NULL, NULL, NULL},
+        dsn_cli_knowledge_option(&directory),
+        {0},
     };
     struct classify c = {.format = DSN_OUTPUT_NDJSON};
     if (!dsn_cli_options(&argc, &argv, entries, "ANSWER...",

@@ -1,9 +1,13 @@
 /* cli: what the commands share. */
 #include "cli.h"
+
+#include "base/clock.h"
+#include "base/units.h"
 #include "run/knowledge.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 bool dsn_cli_options(int *argc, char ***argv, const GOptionEntry *entries, const char *operands,
                      const char *summary) {
@@ -18,10 +22,17 @@ bool dsn_cli_options(int *argc, char ***argv, const GOptionEntry *entries, const
         dsn_cli_usage(name, "%s", why->message);
         g_error_free(why);
     }
+    if (good && *argc > 1 && strcmp((*argv)[1], "--") == 0) /* GLib leaves it */
+        memmove(*argv + 1, *argv + 2, sizeof **argv * (size_t)(--*argc));
     g_option_context_free(context);
     g_free(program);
     g_free(name);
     return good;
+}
+
+GOptionEntry dsn_cli_knowledge_option(char **directory) {
+    return (GOptionEntry){
+        "knowledge", 0, 0, G_OPTION_ARG_FILENAME, directory, "your own codes, rules and formats", "DIR"};
 }
 
 int dsn_cli_usage(const char *command, const char *format, ...) {
@@ -49,4 +60,12 @@ struct dsn_knowledge *dsn_cli_knowledge(const char *directory) {
         fprintf(stderr, "dsnd: codes and rules could not be loaded: %s\n", dsn_error_text(error));
     dsn_problems_free(problems);
     return error ? NULL : knowledge;
+}
+
+bool dsn_cli_time(const char *text, int64_t *out_ms) {
+    int64_t ago_ms;
+    if (!dsn_units_duration(text, &ago_ms))
+        return dsn_units_instant(text, out_ms);
+    *out_ms = dsn_clock_real_ms() - ago_ms;
+    return true;
 }

@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX_BYTES = 4 * 1024 * 1024, MBOX_MAX_BYTES = 1 << 30 };
+enum {
+    MESSAGE_MAX_BYTES = 4 * 1024 * 1024 + 1, /* one more than a reader takes, so that it knows of the cut */
+    MBOX_MAX_BYTES = 1 << 30,
+};
 
 struct walk {
     dsn_input_fn fn;
@@ -52,6 +55,38 @@ static size_t message_end(struct dsn_strview mbox, size_t from) {
     return mbox.n;
 }
 
+/* The blank line behind a message belongs to the mbox (RFC 4155). */
+static size_t without_separator(struct dsn_strview mbox, size_t end) {
+    static const char *const separators[] = {"\r\n\r\n", "\n\n"};
+    for (size_t i = 0; i < sizeof separators / sizeof *separators; i++) {
+        if (dsn_sv_ends_nocase(dsn_sv(mbox.p, end), dsn_sv_str(separators[i])))
+            return end - strlen(separators[i]) / 2;
+    }
+    return end;
+}
+
+/* Whether a line is ">From ", or one with more of these signs: a line that had one less before it was stored.
+ */
+static bool is_quoted(struct dsn_strview line) {
+    size_t n = 0;
+    while (n < line.n && line.p[n] == '>')
+        n++;
+    struct dsn_strview rest = dsn_sv_from(line, n);
+    return n && rest.n >= 5 && memcmp(rest.p, "From ", 5) == 0;
+}
+
+/* A message out of an mbox, as it was before. */
+static GBytes *unquote(struct dsn_strview stored) {
+    GByteArray *bytes = g_byte_array_sized_new((guint)stored.n);
+    for (size_t from = 0, end; from < stored.n; from = end) {
+        size_t newline = dsn_sv_find_char(stored, '\n', from);
+        end = newline == SIZE_MAX ? stored.n : newline + 1;
+        size_t skip = is_quoted(dsn_sv_range(stored.p + from, stored.p + end));
+        g_byte_array_append(bytes, (const guint8 *)stored.p + from + skip, (guint)(end - from - skip));
+    }
+    return g_byte_array_free_to_bytes(bytes);
+}
+
 static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
     gsize n;
     const char *p = g_bytes_get_data(whole, &n);
@@ -59,18 +94,19 @@ static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
     size_t number = 0;
     for (size_t from = 0, end; from < mbox.n && !w->stopped; from = end) {
         end = message_end(mbox, from);
-        GBytes *message = g_bytes_new_from_bytes(whole, from, MIN(end - from, (size_t)MESSAGE_MAX_BYTES));
         bool single = from == 0 && end == mbox.n;
+        size_t length = MIN((single ? end : without_separator(mbox, end)) - from, (size_t)MESSAGE_MAX_BYTES);
+        GBytes *message = single ? g_bytes_ref(whole) : unquote(dsn_sv(mbox.p + from, length));
         hand_out(w, single ? "file" : "mbox", path, single ? 0 : ++number, message);
     }
     g_bytes_unref(whole);
 }
 
-/* Reads to the end, or up to `max` bytes. NULL: errno tells. */
-static GBytes *read_all(int fd, size_t expected, size_t max) {
-    GByteArray *bytes = g_byte_array_sized_new((guint)MIN(expected + 1, max));
+/* Reads `size` bytes, 0: all there are; never more than `max`. NULL: errno tells. */
+static GBytes *read_all(int fd, size_t size, size_t max) {
+    GByteArray *bytes = g_byte_array_sized_new((guint)MIN(size, max));
     for (;;) {
-        guint used = bytes->len, chunk = (guint)MIN(MAX(expected + 1, used + 65536) - used, max - used);
+        guint used = bytes->len, chunk = (guint)MIN(size ? size - used : 64 * 1024, max - used);
         if (!chunk)
             break;
         g_byte_array_set_size(bytes, used + chunk);
@@ -94,13 +130,13 @@ static bool begins_mbox(GBytes *bytes) {
     return n > 5 && is_from_line(dsn_sv(p, n));
 }
 
-static void read_fd(struct walk *w, int fd, size_t expected, const char *kind, const char *path) {
-    GBytes *bytes = read_all(fd, expected, (size_t)MESSAGE_MAX_BYTES);
+static void read_fd(struct walk *w, int fd, size_t size, const char *kind, const char *path) {
+    GBytes *bytes = read_all(fd, size, (size_t)MESSAGE_MAX_BYTES);
     bool single = strcmp(kind, "maildir") == 0; /* a file is a message there, whatever it begins with */
     if (bytes && !single && begins_mbox(bytes) && g_bytes_get_size(bytes) == (size_t)MESSAGE_MAX_BYTES &&
         lseek(fd, 0, SEEK_SET) == 0) {
         g_bytes_unref(bytes); /* an mbox may be larger than a message */
-        bytes = read_all(fd, expected, MBOX_MAX_BYTES);
+        bytes = read_all(fd, size, MBOX_MAX_BYTES);
     }
     if (!bytes)
         complain(w, path, g_strerror(errno));

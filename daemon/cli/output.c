@@ -17,12 +17,17 @@ bool dsn_output_parse(const char *name, enum dsn_output *out) {
     return name == NULL;
 }
 
-const char *dsn_output_begin(enum dsn_output format) {
-    return format == DSN_OUTPUT_JSON ? "[" : "";
+void dsn_output_begin(FILE *out, enum dsn_output format) {
+    if (format == DSN_OUTPUT_JSON)
+        fputs("[", out);
+    if (format == DSN_OUTPUT_TABLE)
+        fprintf(out, TABLE_ROW "%s\n", "KIND", "TYPE", "REASON", "ACTION", "CODE", "STATUS", "RECIPIENT",
+                "SOURCE");
 }
 
-const char *dsn_output_end(enum dsn_output format) {
-    return format == DSN_OUTPUT_JSON ? "\n]\n" : "";
+void dsn_output_end(FILE *out, enum dsn_output format) {
+    if (format == DSN_OUTPUT_JSON)
+        fputs("\n]\n", out);
 }
 
 char *dsn_output_shown(struct dsn_strview s) {
@@ -42,17 +47,34 @@ static const char *or_dash(const char *s) {
     return s && *s ? s : "-";
 }
 
+void dsn_output_row(GString *text, const char *const columns[DSN_COLUMNS]) {
+    char *address = dsn_output_shown(dsn_sv_str(columns[DSN_COLUMN_RECIPIENT])),
+         *source = dsn_output_shown(dsn_sv_str(columns[DSN_COLUMN_SOURCE]));
+    g_string_append_printf(text, TABLE_ROW "%s\n", or_dash(columns[DSN_COLUMN_KIND]),
+                           or_dash(columns[DSN_COLUMN_TYPE]), or_dash(columns[DSN_COLUMN_REASON]),
+                           or_dash(columns[DSN_COLUMN_ACTION]), or_dash(columns[DSN_COLUMN_CODE]),
+                           or_dash(columns[DSN_COLUMN_STATUS]), or_dash(address), source);
+    g_free(address);
+    g_free(source);
+}
+
 static void table_row(GString *text, const struct dsn_recipient *r, const struct dsn_event_source *source) {
-    char status[16], code[8] = "-";
-    char *address = dsn_output_shown(r->recipient.n ? r->recipient : r->final_recipient),
-         *name = dsn_output_shown(source->name);
+    char status[16], code[8] = "";
+    struct dsn_strview who = r->recipient.n ? r->recipient : r->final_recipient;
+    char *address = g_strndup(who.n ? who.p : "", who.n),
+         *name = g_strndup(source->name.n ? source->name.p : "", source->name.n);
     if (r->smtp_code)
         g_snprintf(code, sizeof code, "%u", r->smtp_code);
     const struct dsn_verdict *v = &r->verdict;
-    g_string_append_printf(text, TABLE_ROW, dsn_kind_name(v->kind), or_dash(dsn_type_name(v->type)),
-                           v->reason ? v->reason->name : "-", dsn_action_name(v->action), code,
-                           or_dash(dsn_status_format(r->status, status)), or_dash(address));
-    g_string_append_printf(text, "%s\n", name);
+    const char *const columns[DSN_COLUMNS] = {dsn_kind_name(v->kind),
+                                              dsn_type_name(v->type),
+                                              v->reason ? v->reason->name : NULL,
+                                              dsn_action_name(v->action),
+                                              code,
+                                              dsn_status_format(r->status, status),
+                                              address,
+                                              name};
+    dsn_output_row(text, columns);
     g_free(address);
     g_free(name);
 }

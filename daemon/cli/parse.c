@@ -6,24 +6,35 @@
 #include "inputs.h"
 #include "output.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { RING = 512, PROGRESS_MS = 200 };
+/* Handing over one by one would cost more than reading a message does. */
+enum { RING = 32, BATCH_MESSAGES = 32, BATCH_BYTES = 256 * 1024, PROGRESS_MS = 200 };
 
-struct job {
+struct message {
     struct dsn_input input;
-    GString *text; /* what to print */
     enum dsn_error error;
+};
+
+struct batch {
+    struct message messages[BATCH_MESSAGES];
+    size_t n, bytes;
+    GString *text;                                                  /* what to print */
+    size_t kinds[DSN_KIND_DELIVERED + 1], types[DSN_TYPE_SOFT + 1]; /* how many events of each */
     bool done;
 };
 
-/* A ring of jobs: [printed, taken) are in work or done, [taken, added) wait for a worker. */
+/* A ring of batches: [printed, taken) are in work or done, [taken, added) wait for a worker, `added` is being
+ * filled. */
 struct parse {
-    GMutex lock;
-    GCond changed;
-    struct job ring[RING];
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    struct batch ring[RING];
     size_t added, taken, printed;
+    size_t n_printed, n_failed; /* messages */
+    size_t kinds[DSN_KIND_DELIVERED + 1], types[DSN_TYPE_SOFT + 1];
     bool closed;
     bool good;
     enum dsn_output format;
@@ -33,41 +44,58 @@ struct parse {
     int64_t shown_ms;
 };
 
-static void run_job(struct parse *parse, struct dsn_reader *reader, struct job *job) {
-    gsize n;
-    const char *p = g_bytes_get_data(job->input.bytes, &n);
-    const struct dsn_report *report;
-    struct dsn_event_source source = {
-        .kind = job->input.kind,
-        .name = dsn_sv_str(job->input.name),
-        .number = job->input.number,
-        .observed_at_ms = dsn_clock_real_ms(),
-    };
-    job->error = dsn_reader_read(reader, dsn_sv(p, n), &report);
-    if (!job->error)
-        job->error = dsn_output_events(job->text, parse->format, reader, report, &source);
+static void count_events(const struct dsn_report *report, struct batch *batch) {
+    for (size_t i = 0; i < report->n_recipients; i++) {
+        batch->kinds[report->recipients[i].verdict.kind]++;
+        batch->types[report->recipients[i].verdict.type]++;
+    }
+    batch->kinds[DSN_KIND_NONE] += report->n_recipients == 0;
 }
 
-static gpointer work(gpointer data) {
+static void read_message(const struct parse *parse, struct dsn_reader *reader, struct message *message,
+                         struct batch *batch) {
+    GString *text = batch->text;
+    gsize n, before = text->len;
+    const char *p = g_bytes_get_data(message->input.bytes, &n);
+    const struct dsn_report *report;
+    struct dsn_event_source source = {
+        .kind = message->input.kind,
+        .name = dsn_sv_str(message->input.name),
+        .number = message->input.number,
+        .observed_at_ms = dsn_clock_real_ms(),
+    };
+    message->error = dsn_reader_read(reader, dsn_sv(p, n), &report);
+    if (!message->error)
+        message->error = dsn_output_events(text, parse->format, reader, report, &source);
+    if (message->error)
+        g_string_truncate(text, before);
+    else
+        count_events(report, batch);
+}
+
+static void *work(void *data) {
     struct parse *parse = data;
     struct dsn_reader *reader = NULL;
     enum dsn_error error = dsn_reader_new(parse->knowledge, NULL, &reader);
-    g_mutex_lock(&parse->lock);
+    pthread_mutex_lock(&parse->lock);
     for (;;) {
         while (parse->taken == parse->added && !parse->closed)
-            g_cond_wait(&parse->changed, &parse->lock);
+            pthread_cond_wait(&parse->work, &parse->lock);
         if (parse->taken == parse->added)
             break;
-        struct job *job = &parse->ring[parse->taken++ % RING];
-        g_mutex_unlock(&parse->lock);
-        job->error = error;
-        if (!error)
-            run_job(parse, reader, job);
-        g_mutex_lock(&parse->lock);
-        job->done = true;
-        g_cond_broadcast(&parse->changed);
+        struct batch *batch = &parse->ring[parse->taken++ % RING];
+        pthread_mutex_unlock(&parse->lock);
+        for (size_t i = 0; i < batch->n; i++) {
+            batch->messages[i].error = error;
+            if (!error)
+                read_message(parse, reader, &batch->messages[i], batch);
+            g_bytes_unref(batch->messages[i].input.bytes);
+        }
+        pthread_mutex_lock(&parse->lock);
+        batch->done = true;
+        pthread_cond_signal(&parse->done);
     }
-    g_mutex_unlock(&parse->lock);
+    pthread_mutex_unlock(&parse->lock);
     dsn_reader_free(reader);
     return NULL;
 }
@@ -77,7 +105,7 @@ static void show_progress(struct parse *parse, bool last) {
     if (!parse->progress || (!last && now - parse->shown_ms < PROGRESS_MS))
         return;
     parse->shown_ms = now;
-    fprintf(stderr, last ? "\r\033[K" : "\r%zu messages", parse->printed);
+    fprintf(stderr, last ? "\r\033[K" : "\r%zu messages", parse->n_printed);
 }
 
 static void print_text(struct parse *parse, GString *text) {
@@ -92,57 +120,112 @@ static void print_text(struct parse *parse, GString *text) {
     g_string_truncate(text, 0);
 }
 
-/* Prints the oldest job, waiting for it. Called with the lock held. */
-static void print_one(struct parse *parse) {
-    struct job *job = &parse->ring[parse->printed % RING];
-    while (!job->done)
-        g_cond_wait(&parse->changed, &parse->lock);
-    g_mutex_unlock(&parse->lock);
-    if (job->error) {
-        char *name = g_strescape(job->input.name, NULL);
-        fprintf(stderr, "dsnd: %s: %s\n", name, dsn_error_text(job->error));
-        g_free(name);
-        parse->good = false;
+static void print_errors(struct parse *parse, const struct batch *batch) {
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct message *message = &batch->messages[i];
+        if (message->error) {
+            char *name = g_strescape(message->input.name, NULL);
+            fprintf(stderr, "dsnd: %s: %s\n", name, dsn_error_text(message->error));
+            g_free(name);
+            parse->n_failed++;
+            parse->good = false;
+        }
+        g_free(message->input.name);
     }
-    print_text(parse, job->text);
-    g_free(job->input.name);
-    g_bytes_unref(job->input.bytes);
-    job->done = false;
-    parse->printed++;
-    show_progress(parse, false);
-    g_mutex_lock(&parse->lock);
 }
 
-static bool add_job(struct dsn_input input, void *data) {
-    struct parse *parse = data;
-    g_mutex_lock(&parse->lock);
+/* Adds to the sums, and begins again. */
+static void take_counts(size_t *sums, size_t *counts, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        sums[i] += counts[i];
+        counts[i] = 0;
+    }
+}
+
+/* For people: on a terminal only, and not among the results. */
+static void print_summary(const struct parse *parse) {
+    if (!isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "%zu message%s:", parse->n_printed, parse->n_printed == 1 ? "" : "s");
+    const char *before = " ";
+    for (size_t kind = G_N_ELEMENTS(parse->kinds); kind-- > 0;) {
+        if (parse->kinds[kind] == 0)
+            continue;
+        fprintf(stderr, "%s%zu %s", before, parse->kinds[kind],
+                kind == DSN_KIND_NONE ? "no report" : dsn_kind_name((enum dsn_kind)kind));
+        before = ", ";
+    }
+    fprintf(stderr, "%s%zu hard, %zu soft", before, parse->types[DSN_TYPE_HARD], parse->types[DSN_TYPE_SOFT]);
+    fprintf(stderr, parse->n_failed > 0 ? ", %zu could not be read\n" : "\n", parse->n_failed);
+}
+
+/* Prints the oldest batch, waiting for it. Called with the lock held. */
+static void print_one(struct parse *parse) {
+    struct batch *batch = &parse->ring[parse->printed % RING];
+    while (!batch->done)
+        pthread_cond_wait(&parse->done, &parse->lock);
+    pthread_mutex_unlock(&parse->lock);
+    print_errors(parse, batch);
+    print_text(parse, batch->text);
+    parse->n_printed += batch->n;
+    take_counts(parse->kinds, batch->kinds, G_N_ELEMENTS(parse->kinds));
+    take_counts(parse->types, batch->types, G_N_ELEMENTS(parse->types));
+    batch->n = batch->bytes = 0;
+    batch->done = false;
+    parse->printed++;
+    show_progress(parse, false);
+    pthread_mutex_lock(&parse->lock);
+}
+
+/* Hands the batch that is being filled to the workers, and makes room for the next. */
+static void hand_over(struct parse *parse) {
+    pthread_mutex_lock(&parse->lock);
+    parse->added++;
+    pthread_cond_signal(&parse->work);
     while (parse->added - parse->printed == RING ||
            (parse->printed < parse->taken && parse->ring[parse->printed % RING].done))
         print_one(parse);
-    parse->ring[parse->added++ % RING].input = input;
-    g_cond_broadcast(&parse->changed);
-    g_mutex_unlock(&parse->lock);
+    pthread_mutex_unlock(&parse->lock);
+}
+
+static bool add_message(struct dsn_input input, void *data) {
+    struct parse *parse = data;
+    struct batch *batch = &parse->ring[parse->added % RING];
+    batch->messages[batch->n++].input = input;
+    batch->bytes += g_bytes_get_size(input.bytes);
+    if (batch->n == BATCH_MESSAGES || batch->bytes >= BATCH_BYTES)
+        hand_over(parse);
     return !ferror(stdout);
 }
 
 static void run(struct parse *parse, char **paths, int n) {
-    guint n_workers = g_get_num_processors();
-    GThread **workers = g_new(GThread *, n_workers);
-    for (guint i = 0; i < n_workers; i++)
-        workers[i] = g_thread_new("parse", work, parse);
-    fputs(dsn_output_begin(parse->format), stdout);
+    guint n_workers = 0, n_wanted = g_get_num_processors();
+    pthread_t *workers = g_new(pthread_t, n_wanted);
+    while (n_workers < n_wanted && pthread_create(&workers[n_workers], NULL, work, parse) == 0)
+        n_workers++;
+    if (n_workers == 0) {
+        fputs("dsnd: no thread can be started\n", stderr);
+        parse->good = false;
+        g_free(workers);
+        return;
+    }
+    dsn_output_begin(stdout, parse->format);
     for (int i = 0; i < n; i++)
-        parse->good &= dsn_inputs_read(paths[i], add_job, parse);
-    g_mutex_lock(&parse->lock);
+        parse->good &= dsn_inputs_read(paths[i], add_message, parse);
+    if (parse->ring[parse->added % RING].n)
+        hand_over(parse);
+    pthread_mutex_lock(&parse->lock);
     parse->closed = true;
-    g_cond_broadcast(&parse->changed);
+    pthread_cond_broadcast(&parse->work);
     while (parse->printed < parse->added)
         print_one(parse);
-    g_mutex_unlock(&parse->lock);
+    pthread_mutex_unlock(&parse->lock);
     show_progress(parse, true);
-    fputs(dsn_output_end(parse->format), stdout);
+    dsn_output_end(stdout, parse->format);
+    fflush(stdout);
+    print_summary(parse);
     for (guint i = 0; i < n_workers; i++)
-        g_thread_join(workers[i]);
+        pthread_join(workers[i], NULL);
     g_free(workers);
 }
 
@@ -152,8 +235,9 @@ static int parse_paths(struct dsn_knowledge *knowledge, enum dsn_output format, 
     parse->format = format;
     parse->knowledge = knowledge;
     parse->progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
-    g_mutex_init(&parse->lock);
-    g_cond_init(&parse->changed);
+    pthread_mutex_init(&parse->lock, NULL);
+    pthread_cond_init(&parse->work, NULL);
+    pthread_cond_init(&parse->done, NULL);
     for (size_t i = 0; i < RING; i++)
         parse->ring[i].text = g_string_sized_new(2048);
     run(parse, paths, n);
@@ -162,8 +246,9 @@ static int parse_paths(struct dsn_knowledge *knowledge, enum dsn_output format, 
         perror("dsnd: standard output");
     for (size_t i = 0; i < RING; i++)
         g_string_free(parse->ring[i].text, TRUE);
-    g_mutex_clear(&parse->lock);
-    g_cond_clear(&parse->changed);
+    pthread_mutex_destroy(&parse->lock);
+    pthread_cond_destroy(&parse->work);
+    pthread_cond_destroy(&parse->done);
     g_free(parse);
     return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
@@ -173,8 +258,8 @@ int dsn_cli_parse(int argc, char **argv) {
     const GOptionEntry entries[] = {
         {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default), json, or table for people",
          "FORMAT"},
-        {"knowledge", 0, 0, G_OPTION_ARG_FILENAME, &directory, "your own codes, rules and formats", "DIR"},
-        {NULL, 0, 0, 0, NULL, NULL, NULL},
+        dsn_cli_knowledge_option(&directory),
+        {0},
     };
     enum dsn_output format = DSN_OUTPUT_NDJSON;
     if (!dsn_cli_options(
