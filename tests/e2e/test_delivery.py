@@ -75,12 +75,19 @@ class Delivery(Case):
         self.once()
         client, address = self.redis.client, "user1.0@example1.com"
         known = client.hgetall(PREFIX + "rcpt:" + address)
-        self.assertEqual(client.zscore(PREFIX + "suppressed", address), float("inf"))
+        week_ms = 7 * 86400 * 1000
+        self.assertEqual(client.zscore(PREFIX + "suppressed", address), int(known["since"]) + week_ms)
         self.assertEqual((known["state"], known["reason"], known["hard"]), ("suppressed", "user-unknown", "1"))
         self.assertEqual(known["entry"], self.stream()[0][0])
-        self.assertEqual(client.ttl(PREFIX + "rcpt:" + address), -1)
+        self.assertGreater(client.pttl(PREFIX + "rcpt:" + address), 180 * 86400 * 1000)  # address_expiry after its end
+        self.assertEqual(json.loads(self.stream()[0][1]["event"])["decisions"],
+                         [{"state": "suppressed", "before": "ok", "scope": None, "policy": "user-unknown", "days": 1,
+                           "until_ms": int(known["since"]) + week_ms}])
+        story = json.loads(client.lindex(PREFIX + "why:" + address, 0))
+        self.assertEqual((story["entry"], story["event"], story["diagnostic"]),
+                         (known["entry"], known["event"], "550 5.1.1 user unknown"))
 
-    def test_suppressed_stays_and_soft_is_watched_until_delivered(self):
+    def test_suppressed_and_watched_until_delivered(self):
         def states():
             return [self.redis.client.hget(PREFIX + f"rcpt:user{n}.0@example{n}.com", "state") for n in (1, 2)]
         self.maildir.deliver(bounce(1))
@@ -90,8 +97,8 @@ class Delivery(Case):
         for n in (1, 2):
             self.maildir.deliver(bounce(n, status="2.0.0", code=250, text="ok", action="delivered"))
         self.once()
-        self.assertEqual(states(), ["suppressed", "ok"])
-        self.assertEqual(self.redis.client.zcard(PREFIX + "suppressed"), 1)
+        self.assertEqual(states(), ["ok", "ok"])
+        self.assertEqual(self.redis.client.zcard(PREFIX + "suppressed"), 0)
         self.assertGreater(self.redis.client.ttl(PREFIX + "rcpt:user2.0@example2.com"), 0)
 
     def test_what_is_no_report_is_settled_and_not_published(self):

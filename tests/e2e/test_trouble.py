@@ -113,15 +113,6 @@ class Trouble(Case):
         self.assertEqual(daemon.end(), 0)
         self.assert_counted_once(50)
 
-    def test_the_script_is_loaded_again_when_redis_forgot_it(self):
-        self.start()
-        self.maildir.deliver(bounce(1))
-        self.wait_settled(1)
-        self.redis.client.script_flush()
-        self.maildir.deliver(bounce(2))
-        self.wait_settled(2)
-        self.assert_counted_once(2)
-
     def test_a_full_redis_is_waited_out(self):
         self.redis.client.config_set("maxmemory", 1)
         self.redis.client.config_set("maxmemory-policy", "noeviction")

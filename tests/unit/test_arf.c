@@ -42,6 +42,20 @@ START_TEST(a_redacted_complainer_is_taken_from_the_returned_message) {
 }
 END_TEST
 
+START_TEST(a_placeholder_is_nobody_and_the_return_path_tells_who_it_was) {
+    const struct dsn_report *report =
+        read_text(HEAD "Feedback-Type: abuse\nOriginal-Rcpt-To: <redacted@isp.example>\n"
+                       "Removal-Recipient: tom@isp.example\n" ORIGINAL);
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "tom@isp.example");
+    report = read_text(HEAD "Feedback-Type: abuse\nOriginal-Rcpt-To: <xxxxxx@isp.example>\n"
+                            "Original-Mail-From: <bounces+tom=isp.example@shop.example>\n" ORIGINAL);
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "tom@isp.example");
+    ck_assert_int_eq(report->recipients[0].recipient_from, DSN_FROM_VERP);
+}
+END_TEST
+
 START_TEST(not_spam_and_auth_failure_are_no_complaints) {
     ck_assert_uint_eq(
         read_text(HEAD "Feedback-Type: not-spam\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)
@@ -68,4 +82,5 @@ END_TEST
 
 RUN_SUITE("arf", a_complaint_names_its_complainer_type_and_source, several_complainers_are_all_told,
           a_redacted_complainer_is_taken_from_the_returned_message,
+          a_placeholder_is_nobody_and_the_return_path_tells_who_it_was,
           not_spam_and_auth_failure_are_no_complaints, a_loop_without_a_report_names_him_in_a_header)

@@ -2,6 +2,7 @@
 #include "read.h"
 
 #include "mail/answer.h"
+#include "mail/command.h"
 #include "verdict/knowledge.h"
 
 #include <glib.h>
@@ -15,7 +16,10 @@ static const char *reason_of_provider(const char *text, const char *provider) {
     const struct dsn_rules *rules = dsn_knowledge_rules(knowledge);
     struct dsn_matcher_scratch *scratch;
     ck_assert_int_eq(dsn_matcher_scratch_new(dsn_rules_matcher(rules), &scratch), DSN_OK);
-    struct dsn_rule_facts facts = {.smtp_code = answer.smtp_code, .status = answer.status, .text = unfolded};
+    struct dsn_rule_facts facts = {.smtp_code = answer.smtp_code,
+                                   .status = answer.status,
+                                   .command = dsn_command_of_answer(unfolded),
+                                   .text = unfolded};
     facts.provider = dsn_provider_find(dsn_knowledge_providers(knowledge), provider);
     ck_assert_msg(facts.provider != NULL, "there is no provider %s", provider);
     const struct dsn_rule *rule = dsn_rules_best(rules, scratch, &facts, NULL, NULL);

@@ -24,6 +24,15 @@ START_TEST(the_reports_own_addresses_are_never_the_recipient) {
 }
 END_TEST
 
+START_TEST(a_message_id_is_no_recipient) {
+    const struct dsn_report *report =
+        read_text(BOUNCE "Your message <News> (ID <1.2@shop2.example>) for lena@post.example could not be\n"
+                         "delivered. Message-ID: <3@shop3.example>. 552 5.2.2 Mailbox is full\n");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "lena@post.example");
+}
+END_TEST
+
 START_TEST(html_is_read_as_text) {
     const struct dsn_report *report =
         read_text("Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: "
@@ -57,4 +66,5 @@ START_TEST(ordinary_mail_is_no_report) {
 END_TEST
 
 RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient,
-          html_is_read_as_text, a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)
+          a_message_id_is_no_recipient, html_is_read_as_text, a_delay_in_prose_is_a_delay,
+          ordinary_mail_is_no_report)

@@ -173,6 +173,157 @@ START_TEST(what_is_no_mail_is_refused) {
 }
 END_TEST
 
+/* What a message suppresses that ends behind the first `end` in it. */
+static enum dsn_action action_up_to(const char *message, const char *end) {
+    const char *found = strstr(message, end);
+    ck_assert_ptr_nonnull(found);
+    char *cut = g_strndup(message, (gsize)(found - message) + strlen(end));
+    const struct dsn_report *report = read_text(cut);
+    enum dsn_action action = report->n_recipients ? report->recipients[0].verdict.action : DSN_ACTION_NONE;
+    ck_assert(report->incomplete || action == DSN_ACTION_SUPPRESS);
+    g_free(cut);
+    return action;
+}
+
+START_TEST(what_was_cut_off_before_the_returned_message_suppresses_nobody) {
+    const char *message =
+        REPORT("Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n\n");
+    ck_assert_int_eq(action_up_to(message, "--b--\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_up_to(message, "never@"), DSN_ACTION_SUPPRESS); /* in the returned body */
+    ck_assert_int_ne(action_up_to(message, "X-Campaign: c7\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_ne(action_up_to(message, "Status: 5.1.1\n\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_ne(action_up_to(message, "<other@example.net> 550 5.1.1\n"), DSN_ACTION_SUPPRESS);
+    message =
+        "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nTo: us@shop.example\nSubject: failure notice\n\n"
+        "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\n550 5.1.1 no such user\n\n"
+        "--- Below this line is a copy of the message.\n\nReturn-Path: <us@shop.example>\n"
+        "To: c@b.example\nSubject: hello\n\nHow are you?\n";
+    ck_assert_int_eq(action_up_to(message, "you?\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_up_to(message, "How"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_up_to(message, "Subject: hello\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_ne(action_up_to(message, "shop.example>\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_ne(action_up_to(message, "copy of the message.\n"), DSN_ACTION_SUPPRESS);
+    ck_assert_int_ne(action_up_to(message, "550 5.1.1 no such"), DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+#define FAILED "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n"
+#define NESTED                                                                                               \
+    "From: MAILER-DAEMON@mx.example.org\nMIME-Version: 1.0\n"                                                \
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"                            \
+    "--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nSorry.\n--c--\n"                         \
+    "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\n" FAILED            \
+    "\n--b--\n"
+
+#define TEN "; name=abc"
+#define LONG_FIELD "X-Long: a" TEN TEN TEN TEN TEN TEN TEN TEN "\n " TEN TEN TEN "\n"
+
+/* Each limit: at it, all is there; one less, it is told, and what was read before stays. */
+static const struct {
+    const char *name, *message;
+    struct dsn_limits enough, too_small;
+    size_t recipients, fewer;
+} limits[] = {
+    {"parts", REPORT(FAILED), {.max_parts = 3}, {.max_parts = 2}, 1, 1},
+    {"depth", NESTED, {.max_depth = 2}, {.max_depth = 1}, 1, 1},
+    {"headers", REPORT(FAILED), {.max_headers = 6}, {.max_headers = 5}, 1, 1},
+    {"header", LONG_FIELD REPORT(FAILED), {.max_header_bytes = 140}, {.max_header_bytes = 100}, 1, 1},
+    {"recipients",
+     REPORT(FAILED "\nFinal-Recipient: rfc822; tom@example.com\nAction: failed\nStatus: 5.1.1\n"),
+     {.max_recipients = 2},
+     {.max_recipients = 1},
+     2,
+     1},
+};
+
+static void assert_limit(size_t i, struct dsn_limits given, size_t recipients, bool truncated) {
+    const struct dsn_options options = {.limits = given};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(dsn_reader_read(own, dsn_sv_str(limits[i].message), &report), DSN_OK);
+    ck_assert_msg(report->n_recipients == recipients && report->truncated == truncated,
+                  "%s: %zu recipients, truncated %d", limits[i].name, report->n_recipients,
+                  report->truncated);
+    assert_sv(report->recipients[0].recipient, "user@example.com");
+    dsn_reader_free(own);
+}
+
+START_TEST(every_limit_is_told_where_it_is_reached) {
+    open_reader();
+    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
+        assert_limit(i, limits[i].enough, limits[i].recipients, false);
+        assert_limit(i, limits[i].too_small, limits[i].fewer, true);
+    }
+}
+END_TEST
+
+START_TEST(json_that_is_nested_too_deeply_is_no_notification) {
+    const char *json = "{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedRecipients\":"
+                       "[{\"emailAddress\":\"user@example.com\"}]}}";
+    open_reader();
+    for (unsigned depth = 3; depth <= 4; depth++) {
+        const struct dsn_options options = {.limits = {.max_json_depth = depth}};
+        struct dsn_reader *own = NULL;
+        const struct dsn_report *report;
+        ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+        ck_assert_int_eq(dsn_reader_read(own, dsn_sv_str(json), &report), DSN_OK);
+        ck_assert_uint_eq(report->n_recipients, depth == 4);
+        dsn_reader_free(own);
+    }
+}
+END_TEST
+
+START_TEST(a_long_field_is_cut_at_its_limit) {
+    const struct dsn_options options = {.limits = {.max_field_bytes = 40}};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    open_reader();
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(
+        dsn_reader_read(own,
+                        dsn_sv_str(REPORT(FAILED "Diagnostic-Code: smtp; 550 5.1.1 no such user h\303\244re, "
+                                                 "and that is not all that there is to say\n")),
+                        &report),
+        DSN_OK);
+    ck_assert_uint_le(report->recipients[0].diagnostic.n, 40);
+    ck_assert_uint_ge(report->recipients[0].diagnostic.n, 30);
+    ck_assert_int_eq(report->recipients[0].verdict.action, DSN_ACTION_SUPPRESS);
+    dsn_reader_free(own);
+}
+END_TEST
+
+START_TEST(limits_that_were_reached_are_told) {
+    struct dsn_options options = {.limits = {.max_bytes = 900}};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    open_reader();
+    const char *message =
+        REPORT("Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n");
+    ck_assert(!read_text(message)->truncated);
+    GString *padded = g_string_new(message);
+    g_string_insert(padded, (gssize)(strstr(message, "Final-Recipient: rfc822; never") - message),
+                    "padding of the returned message, as long as you like; "
+                    "padding of the returned message, as long as you like; "
+                    "padding of the returned message, as long as you like; "
+                    "padding of the returned message, as long as you like; "
+                    "padding of the returned message, as long as you like\n");
+    ck_assert_uint_gt(padded->len, 900);
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(dsn_reader_read(own, dsn_sv(padded->str, padded->len), &report), DSN_OK);
+    ck_assert(report->truncated);
+    ck_assert(!report->incomplete); /* only the returned body is missing */
+    ck_assert_int_eq(report->recipients[0].verdict.action, DSN_ACTION_SUPPRESS);
+    dsn_reader_free(own);
+    g_string_assign(padded, "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: failure notice\n\n"
+                            "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\nno\n\n");
+    while (padded->len < (gsize)70 * 1024)
+        g_string_append(padded, "and so on, in a text that nobody reads to its end\n");
+    ck_assert(read_text(padded->str)->truncated);
+    g_string_free(padded, TRUE);
+}
+END_TEST
+
 static const struct {
     const char *answer, *reason;
     enum dsn_type type;
@@ -258,9 +409,36 @@ START_TEST(event_id_is_the_same_for_the_same_report_and_differs_by_recipient) {
 }
 END_TEST
 
+START_TEST(an_answer_has_nothing_of_the_message_read_before) {
+    struct dsn_event_source source = {.kind = "text", .name = DSN_LIT("x")};
+    const struct dsn_recipient *recipient;
+    const struct dsn_report *report;
+    struct dsn_event event;
+    char *message = g_strdup(REPORT("Final-Recipient: rfc822; a@example.com\nAction: failed\n"));
+    static const char *const answers[] = {"550 5.1.1 no such user", "552 5.2.2 mailbox full"};
+    char ids[2][DSN_EVENT_ID_LEN + 1];
+    open_reader();
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[i]), &recipient), DSN_OK);
+        ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
+        strcpy(ids[i], event.id);
+    }
+    ck_assert_str_ne(ids[0], ids[1]);
+    ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
+    g_free(message);
+    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[0]), &recipient), DSN_OK);
+    ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
+    ck_assert_str_eq(event.id, ids[0]);
+}
+END_TEST
+
 RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_is_never_the_report,
           recipients_without_a_blank_line_between_them_are_two, misspelt_fields_are_understood,
           missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
-          global_status_and_headers_are_read, what_is_no_mail_is_refused, answers_get_their_verdict,
+          global_status_and_headers_are_read, what_is_no_mail_is_refused,
+          what_was_cut_off_before_the_returned_message_suppresses_nobody, limits_that_were_reached_are_told,
+          every_limit_is_told_where_it_is_reached, json_that_is_nested_too_deeply_is_no_notification,
+          a_long_field_is_cut_at_its_limit, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
-          event_id_is_the_same_for_the_same_report_and_differs_by_recipient)
+          event_id_is_the_same_for_the_same_report_and_differs_by_recipient,
+          an_answer_has_nothing_of_the_message_read_before)

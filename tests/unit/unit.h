@@ -15,10 +15,13 @@ static inline void assert_sv(struct dsn_strview actual, const char *expected) {
                   (int)actual.n, actual.p ? actual.p : "");
 }
 
-static inline int run_suite(const char *name, const TTest *const *tests, size_t n) {
+/* `set_up` and `tear_down` (both may be NULL) run around each test, in its process. */
+static inline int run_suite(const char *name, void (*set_up)(void), void (*tear_down)(void),
+                            const TTest *const *tests, size_t n) {
     Suite *suite = suite_create(name);
     TCase *cases = tcase_create(name);
     tcase_set_timeout(cases, 60); /* sanitizers are slow */
+    tcase_add_checked_fixture(cases, set_up, tear_down);
     for (size_t i = 0; i < n; i++)
         tcase_add_test(cases, tests[i]);
     suite_add_tcase(suite, cases);
@@ -29,10 +32,11 @@ static inline int run_suite(const char *name, const TTest *const *tests, size_t 
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-#define RUN_SUITE(name, ...)                                                                                 \
+#define RUN_SUITE_WITH(name, set_up, tear_down, ...)                                                         \
     int main(void) {                                                                                         \
         const TTest *const tests[] = {__VA_ARGS__};                                                          \
-        return run_suite(name, tests, sizeof tests / sizeof tests[0]);                                       \
+        return run_suite(name, set_up, tear_down, tests, sizeof tests / sizeof tests[0]);                    \
     }
+#define RUN_SUITE(name, ...) RUN_SUITE_WITH(name, NULL, NULL, __VA_ARGS__)
 
 #endif
