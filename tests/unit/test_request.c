@@ -2,6 +2,8 @@
 #include "feed/request.h"
 #include "unit.h"
 
+#include <glib.h>
+
 enum { SHARDS = 2, MAX_FRAMES = 16 };
 
 static struct dsn_strview frames[MAX_FRAMES];
