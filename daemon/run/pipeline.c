@@ -79,13 +79,17 @@ static void *run_committer(void *argument) {
 
 /* Opening */
 
+static size_t count_workers(const struct dsn_conf *conf) {
+    return conf->workers > 0 ? (size_t)conf->workers : g_get_num_processors();
+}
+
 static enum dsn_error open_maildir(const struct dsn_conf *conf, const struct dsn_conf_source *source,
                                    char *why, size_t why_size, struct dsn_source **out) {
-    (void)conf;
     const struct dsn_maildir_settings settings = {.name = source->name,
                                                   .path = source->path,
                                                   .done = (enum dsn_maildir_done)source->done,
-                                                  .rescan_ms = source->rescan_ms};
+                                                  .rescan_ms = source->rescan_ms,
+                                                  .n_workers = count_workers(conf)};
     return dsn_maildir_open(&settings, why, why_size, out);
 }
 
@@ -135,6 +139,7 @@ static enum dsn_error set_up_place(struct dsn_workplace *place, const struct dsn
     place->conf = conf;
     place->metrics = dsn_metrics_new(conf);
     dsn_shared_knowledge_init(&place->knowledge, knowledge, keys);
+    dsn_turns_init(&place->turns);
     place->work = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
     place->done = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
     if (!place->work || !place->done || !place->metrics)
@@ -171,7 +176,7 @@ enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowled
                                  struct dsn_pipeline **out) {
     struct dsn_pipeline *pipeline = g_new0(struct dsn_pipeline, 1);
     pipeline->once = once;
-    pipeline->n_workers = conf->workers > 0 ? (size_t)conf->workers : g_get_num_processors();
+    pipeline->n_workers = count_workers(conf);
     enum dsn_error error = open_all(pipeline, conf, knowledge, keys, why, why_size);
     if (error)
         dsn_pipeline_close(pipeline, NULL);
@@ -201,6 +206,7 @@ enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
     while (pipeline->n_started_workers < pipeline->n_workers) {
         struct worker_thread *worker = &pipeline->workers[pipeline->n_started_workers];
         worker->pipeline = pipeline;
+        worker->desk.number = pipeline->n_started_workers;
         pthread_mutex_init(&worker->desk.lock, NULL);
         if (!start_thread(&worker->thread, "worker", run_worker, worker))
             break;
@@ -322,8 +328,10 @@ static void free_place(struct dsn_workplace *place) {
     dsn_metrics_free(place->metrics);
     dsn_queue_free(place->work);
     dsn_queue_free(place->done);
-    if (place->conf)
-        dsn_shared_knowledge_clear(&place->knowledge);
+    if (!place->conf)
+        return;
+    dsn_shared_knowledge_clear(&place->knowledge);
+    dsn_turns_clear(&place->turns);
 }
 
 enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_counts *counts) {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "source/marks.h"
 #include "sandbox.h"
 #include "trust.h"
 
@@ -80,7 +81,10 @@ static bool refresh_reader(struct worker *worker) {
 
 /* Time */
 
-static void pick_up(struct dsn_desk *desk, struct dsn_item *item) {
+static void pick_up(struct worker *worker, struct dsn_item *item) {
+    struct dsn_desk *desk = worker->desk;
+    dsn_turns_begin(&worker->place->turns, item->deaths > 0);
+    dsn_marks_begin(item->source->marks, desk->number, item);
     pthread_mutex_lock(&desk->lock);
     desk->item = item;
     desk->begun_us = dsn_clock_cpu_us(desk->clock);
@@ -88,12 +92,17 @@ static void pick_up(struct dsn_desk *desk, struct dsn_item *item) {
 }
 
 /* False: it was taken away. */
-static bool lay_down(struct dsn_desk *desk) {
+static bool lay_down(struct worker *worker, struct dsn_source *source) {
+    struct dsn_desk *desk = worker->desk;
     pthread_mutex_lock(&desk->lock);
     bool ours = desk->item != NULL;
     desk->item = NULL;
     pthread_mutex_unlock(&desk->lock);
-    return ours;
+    if (!ours)
+        return false;
+    dsn_marks_end(source->marks, desk->number);
+    dsn_turns_end(&worker->place->turns);
+    return true;
 }
 
 /* Whether the item has had its time, so many times. */
@@ -101,12 +110,14 @@ static bool is_over(const struct dsn_workplace *place, const struct dsn_desk *de
     return dsn_clock_cpu_us(desk->clock) - desk->begun_us > times * place->conf->max_time_ms * 1000;
 }
 
-struct dsn_item *dsn_worker_take_away(const struct dsn_workplace *place, struct dsn_desk *desk) {
+struct dsn_item *dsn_worker_take_away(struct dsn_workplace *place, struct dsn_desk *desk) {
     pthread_mutex_lock(&desk->lock);
     struct dsn_item *item = desk->item && is_over(place, desk, 2) ? desk->item : NULL;
     if (item)
         desk->item = NULL;
     pthread_mutex_unlock(&desk->lock);
+    if (item)
+        dsn_turns_end(&place->turns);
     return item;
 }
 
@@ -184,14 +195,19 @@ static enum dsn_error read_events(struct worker *worker, struct dsn_message *mes
 
 static enum dsn_error read_message(struct worker *worker, struct dsn_message *message) {
     struct dsn_item *item = message->item;
+    if (item->deaths >= DSN_MARKS_DEATHS_MAX) {
+        dsn_message_set_aside(message, DSN_WORKER_DEADLY);
+        return DSN_ERR_LIMIT;
+    }
     /* A byte more than the limit, so that libdsn sees that there was more. */
     size_t max_bytes = (size_t)worker->place->conf->max_bytes + 1;
     enum dsn_error error = item->source->ops->read(item->source, item, max_bytes, &worker->bytes);
     if (error)
         return error;
-    pick_up(worker->desk, item);
+    struct dsn_source *source = item->source;
+    pick_up(worker, item);
     error = read_events(worker, message);
-    worker->robbed = !lay_down(worker->desk);
+    worker->robbed = !lay_down(worker, source);
     return error;
 }
 

@@ -5,6 +5,7 @@
 #include "conf.h"
 #include "message.h"
 #include "metrics.h"
+#include "turns.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,17 +29,20 @@ struct dsn_workplace {
     const struct dsn_conf *conf;
     struct dsn_shared_knowledge knowledge;
     struct dsn_metrics *metrics;
-    struct dsn_queue *work;  /* of struct dsn_item */
-    struct dsn_queue *done;  /* of struct dsn_message */
+    struct dsn_queue *work; /* of struct dsn_item */
+    struct dsn_queue *done; /* of struct dsn_message */
+    struct dsn_turns turns;
     uint64_t token;          /* random: tokens of two processes never mix */
     _Atomic uint64_t serial; /* of the next token */
     _Atomic bool abandoned;  /* put everything back */
 };
 
 #define DSN_WORKER_TOO_LONG "reading it took longer than [limits] max_time allows"
+#define DSN_WORKER_DEADLY "dsnd ended three times while it was reading this message"
 
 /* What a worker has in hand, for who watches it. Begins zeroed. */
 struct dsn_desk {
+    size_t number; /* of the worker */
     pthread_mutex_t lock;
     clockid_t clock;       /* of the worker */
     struct dsn_item *item; /* NULL: none, or it was taken away */
@@ -49,6 +53,6 @@ struct dsn_desk {
 bool dsn_worker_run(struct dsn_workplace *place, struct dsn_desk *desk);
 /* Another thread: takes an item away where its worker has not come back from it in twice max_time. NULL:
  * none. */
-struct dsn_item *dsn_worker_take_away(const struct dsn_workplace *place, struct dsn_desk *desk);
+struct dsn_item *dsn_worker_take_away(struct dsn_workplace *place, struct dsn_desk *desk);
 
 #endif

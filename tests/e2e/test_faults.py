@@ -1,6 +1,7 @@
 """Faults, each brought about for real while messages keep coming. At the end every message is counted: none is lost, none
 counts twice, dsnd said what was wrong, used no CPU while there was nothing to do, kept its memory, and went on by itself."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import unittest
@@ -454,6 +456,66 @@ class OfMemory(Case):
             for times in (1, 1 << 60):
                 status, log = self.refused("enqueue", message=bounce(1), at=request, times=times)
                 self.assertIn(status, (0, 75), log)
+
+
+class OfCrashes(Case):
+    """Messages on which dsnd dies. It dies by a signal from here, whenever one of them is being read."""
+
+    MARK = struct.Struct("256sI")
+    SIGNAL = signal.SIGKILL if SANITIZED else signal.SIGSEGV  # a sanitizer would report it
+
+    def setUp(self):
+        super().setUp()
+        self.conf = self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB")
+
+    def is_read(self, name):
+        """How often dsnd will have died on that message if it dies now."""
+        marks = self.MARK.iter_unpack((self.maildir.path / ".dsnd.reading").read_bytes())
+        return max((deaths for text, deaths in itertools.islice(marks, 2) if text.split(b"\0")[0] == name.encode()),
+                   default=0)
+
+    def die(self, name, number, times):
+        """Starts dsnd, and kills it as soon as it reads that message, for the so many-th time."""
+        daemon = self.start(prefix=["prlimit", "--core=0"])
+        wait_until(lambda: self.is_read(name) == times, "it is being read")
+        daemon.process.send_signal(number)
+        self.assertEqual(daemon.process.wait(), -number)
+
+    def deliver(self, n, *slow):
+        for name in slow:
+            self.maildir.deliver(slow_to_read(), name=name)
+        for k in range(n):
+            self.maildir.deliver(bounce(k))
+
+    def test_a_message_on_which_dsnd_dies_three_times_is_set_aside_and_no_other(self):
+        self.deliver(20, "deadly", "innocent")
+        self.die("deadly", signal.SIGKILL, times=1)
+        self.die("deadly", self.SIGNAL, times=2)
+        self.die("deadly", signal.SIGABRT, times=3)
+        daemon = self.once(status=1)
+        self.assertEqual(self.maildir.names(".Failed/new"), ["deadly"])
+        self.assertIn("three times", (self.maildir.path / ".Failed/deadly.error").read_text())
+        self.assertIn("item=deadly times=3", daemon.events("died-reading")[0])
+        self.assertIn("item=deadly", daemon.events("set-aside")[0])
+        self.assert_counted_once(20)
+        self.wait_settled(21)
+        os.rename(self.maildir.path / ".Failed/new/deadly", self.maildir.path / "new/deadly")  # by who has mended it
+        self.assertEqual(self.once().events("died-reading"), [])
+        self.wait_settled(22)
+
+    def test_a_message_in_hand_when_dsnd_is_killed_is_read_again(self):
+        self.deliver(20, "slow")
+        for times in (1, 2):
+            self.die("slow", signal.SIGKILL, times)
+        self.once()
+        self.assert_counted_once(20)
+        self.wait_settled(21)
+        self.assertEqual(self.maildir.names(".Failed"), [])
+
+    def test_who_ends_in_order_leaves_nothing_behind(self):
+        self.deliver(20)
+        self.once()
+        self.assertEqual(self.once().events("died-reading"), [])
 
 
 class OfWorkers(Case):
