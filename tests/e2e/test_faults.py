@@ -1,6 +1,7 @@
 """Faults, each brought about for real while messages keep coming. At the end every message is counted: none is lost, none
 counts twice, dsnd said what was wrong, used no CPU while there was nothing to do, kept its memory, and went on by itself."""
 
+import ctypes
 import itertools
 import json
 import os
@@ -13,10 +14,12 @@ import struct
 import subprocess
 import threading
 import unittest
+import urllib.error
+import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from debs import unpacked
-from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, sanitizer, slow_to_read,
+from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, free_port, sanitizer, slow_to_read,
                      wait_until)
 
 SANITIZED = sanitizer()
@@ -456,6 +459,90 @@ class OfMemory(Case):
             for times in (1, 1 << 60):
                 status, log = self.refused("enqueue", message=bounce(1), at=request, times=times)
                 self.assertIn(status, (0, 75), log)
+
+
+class Hanging:
+    """A file that can be opened, and whose content does not come until this is closed: as of a server that does not
+    answer. fanotify(7) has the kernel ask somebody who keeps silent."""
+
+    CONTENT_CLASS, CLOSE_ON_EXEC, ACCESS_PERMISSION, ADD, CURRENT_FOLDER = 4, 1, 0x20000, 1, -100
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.fanotify_init(self.CONTENT_CLASS | self.CLOSE_ON_EXEC, os.O_RDONLY)
+        if self.fd < 0 or libc.fanotify_mark(self.fd, self.ADD, ctypes.c_uint64(self.ACCESS_PERMISSION),
+                                             self.CURRENT_FOLDER, bytes(path)) != 0:
+            self.close()
+            raise unittest.SkipTest(f"fanotify cannot be had: {os.strerror(ctypes.get_errno())}")
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+class OfFiles(Case):
+    """Messages whose file system does not answer."""
+
+    def deliver(self, n, workers=2, more=""):
+        self.conf = self.configure(f"[limits]\nmax_time = 100ms\n[run]\nworkers = {workers}\ndrain = 10m\n{more}")
+        path = self.maildir.path / "tmp" / "hung"
+        path.write_bytes(bounce(0))
+        hanging = Hanging(path)
+        self.addCleanup(hanging.close)
+        os.rename(path, self.maildir.path / "new" / "hung")
+        for k in range(1, n):
+            self.maildir.deliver(bounce(k))
+        return hanging
+
+    def assert_left(self, n):
+        self.assertEqual(self.maildir.names("new"), ["hung"])
+        self.assertEqual(self.maildir.names(".Failed"), [])
+        self.assertEqual(len(self.maildir.names("cur")), n - 1)
+
+    def test_a_worker_that_cannot_read_is_told_and_goes_on_when_it_can(self):
+        hanging = self.deliver(20)
+        daemon = self.start()
+        self.assertIn("source=bounces item=hung", daemon.wait_event("blocked")[0])
+        wait_until(lambda: len(self.maildir.names("cur")) == 19, "the others get through")
+        daemon.wait_quiet()
+        self.assert_left(20)
+        hanging.close()
+        self.wait_settled(20)
+        daemon.wait_event("unblocked")
+        self.assertEqual(len(daemon.events("blocked")), 1)
+        self.assertEqual(daemon.end(), 0)
+        self.assert_counted_once(20)
+
+    def test_where_no_worker_can_read_it_is_not_ready(self):
+        port = free_port()
+        hanging = self.deliver(1, workers=1, more=f"[http]\nlisten = 127.0.0.1:{port}")
+        daemon = self.start()
+        daemon.wait_event("blocked")
+        def readiness():
+            try:
+                return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read().decode()
+            except urllib.error.HTTPError as error:
+                return f"{error.code} {error.read().decode()}"
+        wait_until(lambda: readiness() == "503 no worker can read\n", "it is not ready")
+        hanging.close()
+        wait_until(lambda: readiness() == "ready\n", "it is ready")
+        self.assertEqual(daemon.end(), 0)
+
+    def test_who_is_asked_to_leave_does_not_wait_for_it_nor_blames_the_message(self):
+        hanging = self.deliver(20)
+        for _ in range(3):
+            daemon = self.start()
+            daemon.wait_event("blocked")
+            self.assertEqual(daemon.end(), 0)
+            self.assert_left(20)
+        daemon = self.once(status=1)
+        self.assert_left(20)
+        hanging.close()
+        daemon = self.once()
+        self.assertEqual(daemon.events("died-reading"), [])
+        self.wait_settled(20)
+        self.assert_counted_once(20)
 
 
 class OfCrashes(Case):
