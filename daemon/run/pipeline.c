@@ -116,6 +116,8 @@ static enum dsn_error open_lmtp(const struct dsn_conf *conf, const struct dsn_co
                                 size_t why_size, struct dsn_source **out) {
     const struct dsn_lmtp_settings settings = {.name = source->name,
                                                .listen = source->listen,
+                                               .redis = dsn_conf_redis(conf),
+                                               .prefix = conf->redis_prefix,
                                                .access = (enum dsn_listener_access)source->access,
                                                .max_bytes = (size_t)conf->max_bytes + 1,
                                                .max_clients = (size_t)source->max_clients};

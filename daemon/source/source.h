@@ -93,7 +93,9 @@ enum dsn_error dsn_stream_open(const struct dsn_stream_settings *settings, char 
                                struct dsn_source **out);
 
 struct dsn_lmtp_settings {
-    const char *name, *listen; /* as dsn_listener_open takes it */
+    const char *name, *listen;       /* as dsn_listener_open takes it */
+    struct dsn_redis_settings redis; /* for what is set aside, */
+    const char *prefix;              /* "dsn" for {dsn}:dead */
     enum dsn_listener_access access;
     size_t max_bytes;   /* more of a message is not kept */
     size_t max_clients; /* at a time; others wait */
