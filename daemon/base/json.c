@@ -68,34 +68,38 @@ struct dsn_strview dsn_json_shown(struct dsn_arena *arena, struct dsn_strview js
     return out.failed ? DSN_NONE : dsn_buffer_view(&out);
 }
 
-size_t dsn_json_object_length(struct dsn_strview text, size_t max_depth) {
-    size_t depth = 0;
+enum dsn_error dsn_json_object_length(struct dsn_strview text, size_t max_depth, size_t *out) {
+    size_t depth = 0, deepest = 0;
     bool quoted = false;
     if (!text.n || text.p[0] != '{')
-        return 0;
+        return DSN_ERR_SYNTAX;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         if (c == '\0' || (c == '/' && !quoted)) /* it ends a C string; it begins a comment */
-            return 0;
+            return DSN_ERR_SYNTAX;
         if (quoted) {
             i += c == '\\';
             quoted = c != '"';
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > max_depth)
-                return 0;
+            depth++;
+            if (depth > deepest)
+                deepest = depth;
         } else if ((c == '}' || c == ']') && --depth == 0) {
-            return i + 1;
+            if (deepest > max_depth)
+                return DSN_ERR_LIMIT;
+            *out = i + 1;
+            return DSN_OK;
         }
     }
-    return 0;
+    return DSN_ERR_SYNTAX;
 }
 
 yajl_val dsn_json_object(struct dsn_strview text) {
     text = dsn_sv_trim(text);
-    size_t n = dsn_json_object_length(text, DSN_JSON_DEPTH_MAX);
-    if (n == 0 || n < text.n || !dsn_utf8_valid(text))
+    size_t n;
+    if (dsn_json_object_length(text, DSN_JSON_DEPTH_MAX, &n) != DSN_OK || n < text.n || !dsn_utf8_valid(text))
         return NULL;
     char *copy = g_strndup(text.p, text.n);
     yajl_val tree = yajl_tree_parse(copy, NULL, 0);

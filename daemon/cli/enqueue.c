@@ -41,34 +41,21 @@ static struct dsn_strview bare(const char *address) {
     return (struct dsn_strview){address, n};
 }
 
-static void add(GPtrArray *argv, GArray *lengths, const char *p, size_t n) {
-    g_ptr_array_add(argv, (char *)(uintptr_t)p);
-    g_array_append_val(lengths, n);
-}
-
-static void add_field(GPtrArray *argv, GArray *lengths, const char *name, struct dsn_strview value) {
-    add(argv, lengths, name, strlen(name));
-    add(argv, lengths, value.p, value.n);
-}
-
 static bool append(struct dsn_server *server, const char *inbox, const char *sender, char *const *recipients,
                    const GByteArray *message) {
-    GPtrArray *argv = g_ptr_array_new();
-    GArray *lengths = g_array_new(FALSE, FALSE, sizeof(size_t));
-    add(argv, lengths, "XADD", 4);
-    add_field(argv, lengths, inbox, (struct dsn_strview){"*", 1});
+    struct dsn_queue_entry entry;
+    dsn_queue_entry_init(&entry, inbox);
     if (sender)
-        add_field(argv, lengths, DSN_QUEUE_FROM, bare(sender));
+        dsn_queue_entry_add(&entry, DSN_QUEUE_FROM, bare(sender));
     for (; *recipients; recipients++)
-        add_field(argv, lengths, DSN_QUEUE_TO, bare(*recipients));
-    add_field(argv, lengths, DSN_QUEUE_MESSAGE,
-              (struct dsn_strview){(const char *)message->data, message->len});
-    redisReply *reply = dsn_server_ask(server, argv->len, (const char *const *)argv->pdata,
-                                       (const size_t *)(const void *)lengths->data);
+        dsn_queue_entry_add(&entry, DSN_QUEUE_TO, bare(*recipients));
+    dsn_queue_entry_add(&entry, DSN_QUEUE_MESSAGE,
+                        (struct dsn_strview){(const char *)message->data, message->len});
+    redisReply *reply = dsn_server_ask(server, entry.argv->len, (const char *const *)entry.argv->pdata,
+                                       (const size_t *)(const void *)entry.lengths->data);
     bool done = reply && reply->type == REDIS_REPLY_STRING && dsn_server_replicated(server);
     freeReplyObject(reply);
-    g_array_unref(lengths);
-    g_ptr_array_unref(argv);
+    dsn_queue_entry_clear(&entry);
     return done;
 }
 

@@ -26,6 +26,7 @@ struct daemon {
     struct dsn_http *http;     /* NULL: nobody asked for it */
     int signal_fd;
     bool interrupted, stuck;
+    bool left; /* a thread is, that must find what it uses */
 };
 
 /* Signals come by a file descriptor, to this thread alone. SIGPIPE is an errno here; SIGIO comes when
@@ -188,6 +189,7 @@ static int run_pipeline(struct daemon *daemon, bool once, struct dsn_knowledge *
     dsn_http_close(daemon->http);
     dsn_lookup_close(daemon->lookup); /* it counts in the pipeline's metrics */
     enum dsn_error error = dsn_pipeline_close(daemon->pipeline, &counts);
+    daemon->left = error == DSN_ERR_BUSY;
     return started ? conclude(daemon, once, error, &counts) : DSN_EXIT_FAILED;
 }
 
@@ -208,7 +210,7 @@ static int run(const char *path, bool once) {
     } else if (dsn_problems_count(problems) == 0) {
         fprintf(stderr, "dsnd: %s\n", dsn_error_text(error));
     }
-    if (daemon.stuck) /* that thread must find what it uses */
+    if (daemon.left)
         _exit(status);
     dsn_knowledge_unref(knowledge);
     dsn_verp_unref(keys);

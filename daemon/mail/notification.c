@@ -24,9 +24,11 @@ static const struct kind {
     {"deliverydelay", "deliveryDelay", "delayedRecipients", DSN_KIND_DELAY},
 };
 
-static yajl_val parse(const struct dsn_limits *limits, struct dsn_strview text) {
+static yajl_val parse(struct dsn_draft *draft, struct dsn_strview text) {
+    size_t n = 0; /* a footer may be behind it */
     text = dsn_sv_trim(text);
-    size_t n = dsn_json_object_length(text, limits->max_json_depth); /* a footer may be behind it */
+    enum dsn_error error = dsn_json_object_length(text, draft->limits->max_json_depth, &n);
+    draft->json_too_deep |= error == DSN_ERR_LIMIT;
     return dsn_json_object(dsn_sv(text.p, n));
 }
 
@@ -148,7 +150,7 @@ static const struct kind *kind_of(struct dsn_strview name) {
 }
 
 static bool read_json(struct dsn_draft *draft, struct dsn_strview text, unsigned wraps) {
-    yajl_val root = parse(draft->limits, text);
+    yajl_val root = parse(draft, text);
     struct dsn_strview name = text_of(draft, root, "notificationType");
     if (!name.n)
         name = text_of(draft, root, "eventType");

@@ -248,6 +248,7 @@ enum dsn_error dsn_report_read(struct dsn_arena *arena, const struct dsn_limits 
     read_message(&draft, message);
     complete(&draft, addressing);
     draft.report.incomplete = is_incomplete(&draft, message);
+    draft.report.truncated |= draft.json_too_deep;
     draft.report.truncated |=
         draft.human.cut && dsn_format_returned(formats, scratch, &draft) == DSN_RETURNED_NOT;
     dsn_draft_keep(&draft, 0);

@@ -27,7 +27,8 @@ struct dsn_draft {
     struct dsn_human human;
     struct dsn_recipient *recipients; /* becomes report.recipients */
     size_t n, capacity;
-    GHashTable *index; /* their numbers, from 1, by final recipient; NULL: nobody was looked for */
+    bool json_too_deep; /* what may be a notification was not read for that */
+    GHashTable *index;  /* their numbers, from 1, by final recipient; NULL: nobody was looked for */
     size_t indexed;
 };
 

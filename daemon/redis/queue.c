@@ -1,7 +1,6 @@
 /* queue: names, and finding fields in a reply. Asks Redis nothing. */
 #include "queue.h"
 
-#include <glib.h>
 #include <hiredis/hiredis.h>
 #include <string.h>
 
@@ -17,6 +16,27 @@ char *dsn_queue_inbox(const char *prefix) {
 
 char *dsn_queue_dead(const char *prefix) {
     return g_strdup_printf("{%s}:dead", prefix);
+}
+
+static void add(struct dsn_queue_entry *entry, struct dsn_strview argument) {
+    g_ptr_array_add(entry->argv, (char *)(uintptr_t)argument.p);
+    g_array_append_val(entry->lengths, argument.n);
+}
+
+void dsn_queue_entry_add(struct dsn_queue_entry *entry, const char *name, struct dsn_strview value) {
+    add(entry, (struct dsn_strview){name, strlen(name)});
+    add(entry, value);
+}
+
+void dsn_queue_entry_init(struct dsn_queue_entry *entry, const char *key) {
+    *entry = (struct dsn_queue_entry){g_ptr_array_new(), g_array_new(FALSE, FALSE, sizeof(size_t))};
+    add(entry, (struct dsn_strview){"XADD", 4});
+    dsn_queue_entry_add(entry, key, (struct dsn_strview){"*", 1});
+}
+
+void dsn_queue_entry_clear(struct dsn_queue_entry *entry) {
+    g_ptr_array_unref(entry->argv);
+    g_array_unref(entry->lengths);
 }
 
 /* What is no array has no elements. */

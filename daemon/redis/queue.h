@@ -5,6 +5,8 @@
 
 #include "dsn/strview.h"
 
+#include <glib.h>
+
 #define DSN_QUEUE_GROUP "dsnd"
 #define DSN_QUEUE_MESSAGE "message"
 #define DSN_QUEUE_FROM "from"
@@ -22,6 +24,16 @@ extern const char *const dsn_queue_scripts[];
 /* "{PREFIX}:inbox" and "{PREFIX}:dead"; freed with g_free. */
 char *dsn_queue_inbox(const char *prefix);
 char *dsn_queue_dead(const char *prefix);
+
+/* A request that appends an entry, with its envelope and message. */
+struct dsn_queue_entry {
+    GPtrArray *argv; /* of const char *, borrowed from who gave them */
+    GArray *lengths; /* of size_t */
+};
+
+void dsn_queue_entry_init(struct dsn_queue_entry *entry, const char *key);
+void dsn_queue_entry_clear(struct dsn_queue_entry *entry);
+void dsn_queue_entry_add(struct dsn_queue_entry *entry, const char *name, struct dsn_strview value);
 
 /* The entries in an answer to XREADGROUP, which asked for one stream; NULL: there are none. Live as long as
  * the reply, as does all that follows. */

@@ -9,35 +9,44 @@
 #include <stdatomic.h>
 #include <errno.h>
 #include <glib.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+/* More of the time between two looks was not spent by us: the process was stopped. */
+#define WATCH_STEP_MAX_MS 1000
+#define JOIN_LOOK_MS 10
+
 struct source_thread {
     struct dsn_pipeline *pipeline;
     struct dsn_source *source;
     pthread_t thread;
+    bool left; /* it may wait for ever for an item that a worker keeps */
 };
 
 struct worker_thread {
     struct dsn_pipeline *pipeline;
     struct dsn_desk desk;
     pthread_t thread;
-    bool stuck;
+    bool left; /* alone: it does not come back */
 };
 
 struct dsn_pipeline {
     struct dsn_workplace place;
     struct dsn_committer committer;
-    bool once, started, stuck;
+    bool once, started;
+    bool stuck;         /* a worker was, with a message that was set aside */
+    bool left;          /* a thread was */
+    int64_t watched_ms; /* monotonic */
     struct source_thread *sources;
     size_t n_sources;
     struct worker_thread *workers;
     size_t n_workers, n_started_workers;
     pthread_t committer_thread;
-    _Atomic size_t sources_left, workers_left;
+    _Atomic size_t sources_left, workers_left, workers_blocked;
     _Atomic bool source_failed;
     int done_fd;
 };
@@ -79,13 +88,17 @@ static void *run_committer(void *argument) {
 
 /* Opening */
 
+static size_t count_workers(const struct dsn_conf *conf) {
+    return conf->workers > 0 ? (size_t)conf->workers : g_get_num_processors();
+}
+
 static enum dsn_error open_maildir(const struct dsn_conf *conf, const struct dsn_conf_source *source,
                                    char *why, size_t why_size, struct dsn_source **out) {
-    (void)conf;
     const struct dsn_maildir_settings settings = {.name = source->name,
                                                   .path = source->path,
                                                   .done = (enum dsn_maildir_done)source->done,
-                                                  .rescan_ms = source->rescan_ms};
+                                                  .rescan_ms = source->rescan_ms,
+                                                  .n_workers = count_workers(conf)};
     return dsn_maildir_open(&settings, why, why_size, out);
 }
 
@@ -103,6 +116,8 @@ static enum dsn_error open_lmtp(const struct dsn_conf *conf, const struct dsn_co
                                 size_t why_size, struct dsn_source **out) {
     const struct dsn_lmtp_settings settings = {.name = source->name,
                                                .listen = source->listen,
+                                               .redis = dsn_conf_redis(conf),
+                                               .prefix = conf->redis_prefix,
                                                .access = (enum dsn_listener_access)source->access,
                                                .max_bytes = (size_t)conf->max_bytes + 1,
                                                .max_clients = (size_t)source->max_clients};
@@ -135,6 +150,7 @@ static enum dsn_error set_up_place(struct dsn_workplace *place, const struct dsn
     place->conf = conf;
     place->metrics = dsn_metrics_new(conf);
     dsn_shared_knowledge_init(&place->knowledge, knowledge, keys);
+    dsn_turns_init(&place->turns);
     place->work = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
     place->done = dsn_queue_new((size_t)conf->queue, (size_t)conf->queue_bytes);
     if (!place->work || !place->done || !place->metrics)
@@ -171,7 +187,7 @@ enum dsn_error dsn_pipeline_open(const struct dsn_conf *conf, struct dsn_knowled
                                  struct dsn_pipeline **out) {
     struct dsn_pipeline *pipeline = g_new0(struct dsn_pipeline, 1);
     pipeline->once = once;
-    pipeline->n_workers = conf->workers > 0 ? (size_t)conf->workers : g_get_num_processors();
+    pipeline->n_workers = count_workers(conf);
     enum dsn_error error = open_all(pipeline, conf, knowledge, keys, why, why_size);
     if (error)
         dsn_pipeline_close(pipeline, NULL);
@@ -201,6 +217,7 @@ enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
     while (pipeline->n_started_workers < pipeline->n_workers) {
         struct worker_thread *worker = &pipeline->workers[pipeline->n_started_workers];
         worker->pipeline = pipeline;
+        worker->desk.number = pipeline->n_started_workers;
         pthread_mutex_init(&worker->desk.lock, NULL);
         if (!start_thread(&worker->thread, "worker", run_worker, worker))
             break;
@@ -256,17 +273,45 @@ static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
     dsn_metrics_end(metrics, source->number, DSN_OUTCOME_ASIDE, now_us);
 }
 
+/* From here on it is not waited for. */
+static void leave_alone(struct dsn_pipeline *pipeline, struct worker_thread *worker) {
+    worker->left = pipeline->left = true;
+    count_out(pipeline);
+}
+
+/* Returns whether the worker is blocked. Where somebody waits for the end, it is left alone with its message,
+ * which stays where it is: it is not at fault. */
+static bool watch_blocked(struct dsn_pipeline *pipeline, struct worker_thread *worker, int64_t step_ms) {
+    bool blocked = dsn_worker_is_blocked(&pipeline->place, &worker->desk, step_ms);
+    if (!blocked || !(pipeline->once || pipeline->committer.stopping))
+        return blocked;
+    const struct dsn_item *item = dsn_worker_give_up(&pipeline->place, &worker->desk);
+    if (item) {
+        pipeline->sources[item->source->number].left = true;
+        leave_alone(pipeline, worker);
+    }
+    return blocked;
+}
+
 bool dsn_pipeline_watch(struct dsn_pipeline *pipeline) {
+    int64_t now_ms = dsn_clock_monotonic_ms();
+    int64_t step_ms = MIN(now_ms - pipeline->watched_ms, WATCH_STEP_MAX_MS);
+    size_t blocked = 0;
+    pipeline->watched_ms = now_ms;
     for (size_t i = 0; i < pipeline->n_started_workers; i++) {
         struct worker_thread *worker = &pipeline->workers[i];
+        if (worker->left)
+            continue;
+        blocked += watch_blocked(pipeline, worker, step_ms);
         struct dsn_item *item = dsn_worker_take_away(&pipeline->place, &worker->desk);
         if (!item)
             continue;
         set_aside(pipeline, item);
-        worker->stuck = pipeline->stuck = true;
-        count_out(pipeline);
+        pipeline->stuck = true;
+        leave_alone(pipeline, worker);
         dsn_pipeline_stop(pipeline, pipeline->place.conf->drain_ms);
     }
+    pipeline->workers_blocked = blocked;
     return pipeline->stuck;
 }
 
@@ -288,6 +333,8 @@ struct dsn_depths dsn_pipeline_depths(struct dsn_pipeline *pipeline) {
 const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline) {
     if (pipeline->committer.stopping)
         return "stopping";
+    if (pipeline->workers_blocked == pipeline->n_workers)
+        return "no worker can read";
     return dsn_metrics_redis_is_up(pipeline->place.metrics) ? NULL : "Redis is away";
 }
 
@@ -302,17 +349,24 @@ static void empty_work(struct dsn_queue *work) {
     }
 }
 
+/* Until it ends, or is left alone. */
+static void join_worker(struct dsn_pipeline *pipeline, struct worker_thread *worker) {
+    while (!worker->left && pthread_tryjoin_np(worker->thread, NULL) != 0) {
+        dsn_pipeline_watch(pipeline);
+        poll(NULL, 0, JOIN_LOOK_MS);
+    }
+}
+
 /* Sources last: some wait until all that they offered has come back. */
 static void join_all(struct dsn_pipeline *pipeline) {
     for (size_t i = 0; i < pipeline->n_started_workers; i++)
-        if (!pipeline->workers[i].stuck)
-            pthread_join(pipeline->workers[i].thread, NULL);
+        join_worker(pipeline, &pipeline->workers[i]);
     if (pipeline->started)
         pthread_join(pipeline->committer_thread, NULL);
     if (pipeline->place.work)
         empty_work(pipeline->place.work);
     for (size_t i = 0; i < pipeline->n_sources; i++)
-        if (pipeline->sources[i].thread)
+        if (pipeline->sources[i].thread && !pipeline->sources[i].left)
             pthread_join(pipeline->sources[i].thread, NULL);
     if (pipeline->committer.outlets) /* last: what was stored is told */
         dsn_outlets_stop(pipeline->committer.outlets, pipeline->place.conf->drain_ms);
@@ -322,8 +376,10 @@ static void free_place(struct dsn_workplace *place) {
     dsn_metrics_free(place->metrics);
     dsn_queue_free(place->work);
     dsn_queue_free(place->done);
-    if (place->conf)
-        dsn_shared_knowledge_clear(&place->knowledge);
+    if (!place->conf)
+        return;
+    dsn_shared_knowledge_clear(&place->knowledge);
+    dsn_turns_clear(&place->turns);
 }
 
 enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_counts *counts) {
@@ -333,8 +389,8 @@ enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_coun
     enum dsn_error error = pipeline->source_failed ? DSN_ERR_IO : DSN_OK;
     if (counts)
         *counts = dsn_metrics_counts(pipeline->place.metrics);
-    if (pipeline->stuck)
-        return error;
+    if (pipeline->left)
+        return DSN_ERR_BUSY;
     for (size_t i = 0; i < pipeline->n_sources; i++)
         pipeline->sources[i].source->ops->close(pipeline->sources[i].source);
     dsn_outlets_close(pipeline->committer.outlets);

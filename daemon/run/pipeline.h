@@ -31,8 +31,8 @@ enum dsn_error dsn_pipeline_reload_outlets(struct dsn_pipeline *pipeline, struct
  * away. A second call can only shorten the time. */
 void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms);
 
-/* To be called now and then: sets aside a message that a worker does not come back from, and then stops.
- * True: such a thread is still there, so that close does not free, and the process has to end. */
+/* To be called again and again: sets aside a message that a worker does not come back from, and then stops,
+ * which is true from then on. Names a message on which a worker is blocked. */
 bool dsn_pipeline_watch(struct dsn_pipeline *pipeline);
 
 /* What was counted so far, as long as the pipeline is open. Any thread. */
@@ -42,7 +42,8 @@ struct dsn_depths dsn_pipeline_depths(struct dsn_pipeline *pipeline);
 const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline);
 
 /* Waits for the end, and frees. `counts` (may be NULL): what became of the messages. DSN_ERR_IO: a source
- * could not be read to its end, or something in it not. NULL is fine. */
+ * could not be read to its end, or something in it not. DSN_ERR_BUSY: a thread does not come back, so that
+ * nothing is freed, and the process has to end. NULL is fine. */
 enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_counts *counts);
 
 #endif

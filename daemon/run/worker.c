@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "source/marks.h"
 #include "sandbox.h"
 #include "trust.h"
 
@@ -15,6 +16,9 @@
 
 /* Memory that a large message left behind is given back. */
 #define KEEP_BYTES (1u << 20)
+/* Times max_time that a worker may be without progress: time that passes, not CPU. */
+#define BLOCKED_AFTER 4
+#define PROGRESS_US 1000 /* of CPU, from look to look */
 
 void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
                                struct dsn_verp *keys) {
@@ -80,10 +84,12 @@ static bool refresh_reader(struct worker *worker) {
 
 /* Time */
 
-static void pick_up(struct dsn_desk *desk, struct dsn_item *item) {
+static void pick_up(struct dsn_desk *desk, struct dsn_item *item, bool has_bytes) {
     pthread_mutex_lock(&desk->lock);
     desk->item = item;
+    desk->has_bytes = has_bytes;
     desk->begun_us = dsn_clock_cpu_us(desk->clock);
+    desk->serial++;
     pthread_mutex_unlock(&desk->lock);
 }
 
@@ -101,13 +107,45 @@ static bool is_over(const struct dsn_workplace *place, const struct dsn_desk *de
     return dsn_clock_cpu_us(desk->clock) - desk->begun_us > times * place->conf->max_time_ms * 1000;
 }
 
-struct dsn_item *dsn_worker_take_away(const struct dsn_workplace *place, struct dsn_desk *desk) {
+/* Another thread takes the item, unless it is not `over` in twice its time. */
+static struct dsn_item *take(struct dsn_workplace *place, struct dsn_desk *desk, bool over) {
     pthread_mutex_lock(&desk->lock);
-    struct dsn_item *item = desk->item && is_over(place, desk, 2) ? desk->item : NULL;
+    struct dsn_item *item = desk->item;
+    if (item && over && !(desk->has_bytes && is_over(place, desk, 2)))
+        item = NULL;
     if (item)
         desk->item = NULL;
     pthread_mutex_unlock(&desk->lock);
+    if (item && desk->has_bytes)
+        dsn_turns_end(&place->turns);
     return item;
+}
+
+struct dsn_item *dsn_worker_take_away(struct dsn_workplace *place, struct dsn_desk *desk) {
+    return take(place, desk, true);
+}
+
+struct dsn_item *dsn_worker_give_up(struct dsn_workplace *place, struct dsn_desk *desk) {
+    return take(place, desk, false);
+}
+
+bool dsn_worker_is_blocked(const struct dsn_workplace *place, struct dsn_desk *desk, int64_t step_ms) {
+    const int64_t limit_ms = BLOCKED_AFTER * place->conf->max_time_ms;
+    pthread_mutex_lock(&desk->lock);
+    int64_t used_us = desk->item ? dsn_clock_cpu_us(desk->clock) : 0;
+    bool before = desk->idle_ms > limit_ms;
+    bool same = desk->item && desk->serial == desk->seen && used_us - desk->seen_us < PROGRESS_US;
+    desk->seen = desk->serial;
+    desk->seen_us = used_us;
+    desk->idle_ms = same ? desk->idle_ms + step_ms : 0;
+    bool now = desk->idle_ms > limit_ms;
+    if (now && !before) /* as long as it has the item, that has its name */
+        DSN_LOG(DSN_LOG_ERROR, "blocked", dsn_log_str("source", desk->item->source->name),
+                dsn_log_str("item", desk->item->name));
+    pthread_mutex_unlock(&desk->lock);
+    if (before && !now)
+        DSN_LOG(DSN_LOG_INFO, "unblocked", dsn_log_int("worker", (int64_t)desk->number));
+    return now;
 }
 
 /* Reading */
@@ -184,14 +222,28 @@ static enum dsn_error read_events(struct worker *worker, struct dsn_message *mes
 
 static enum dsn_error read_message(struct worker *worker, struct dsn_message *message) {
     struct dsn_item *item = message->item;
+    if (item->deaths >= DSN_MARKS_DEATHS_MAX) {
+        dsn_message_set_aside(message, DSN_WORKER_DEADLY);
+        return DSN_ERR_LIMIT;
+    }
     /* A byte more than the limit, so that libdsn sees that there was more. */
     size_t max_bytes = (size_t)worker->place->conf->max_bytes + 1;
-    enum dsn_error error = item->source->ops->read(item->source, item, max_bytes, &worker->bytes);
-    if (error)
+    struct dsn_source *source = item->source;
+    struct dsn_desk *desk = worker->desk;
+    pick_up(desk, item, false);
+    enum dsn_error error = source->ops->read(source, item, max_bytes, &worker->bytes);
+    worker->robbed = !lay_down(desk);
+    if (error || worker->robbed)
         return error;
-    pick_up(worker->desk, item);
+    dsn_turns_begin(&worker->place->turns, item->deaths > 0);
+    dsn_marks_begin(source->marks, desk->number, item);
+    pick_up(desk, item, true);
     error = read_events(worker, message);
-    worker->robbed = !lay_down(worker->desk);
+    worker->robbed = !lay_down(desk);
+    if (worker->robbed)
+        return error;
+    dsn_marks_end(source->marks, desk->number);
+    dsn_turns_end(&worker->place->turns);
     return error;
 }
 

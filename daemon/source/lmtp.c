@@ -1,8 +1,8 @@
 /* lmtp: a source of messages that mail servers hand over by LMTP, on a socket that does not leave the host. A
- * client is told 250 when the events of its message are committed, and 451 otherwise: until then the message
- * is the client's. One thread does all the talking; settle, set_aside and release only tell it what to say.
- */
-#include "envelope.h"
+ * client is told 250 when the events of its message are committed, or it is set aside among the dead letters,
+ * and 451 otherwise: until then the message is the client's. One thread does all the talking; settle,
+ * set_aside and release only tell it what to say. */
+#include "dead.h"
 #include "inflight.h"
 #include "lmtp_session.h"
 
@@ -29,6 +29,7 @@
 #define RETRY_MS 20 /* when the pipeline has no room for a message */
 
 static const char accepted[] = "250 2.0.0 ok, its events are stored";
+static const char kept[] = "250 2.0.0 ok, it cannot be processed and is set aside";
 static const char not_now[] = "451 4.3.0 it could not be stored now, try again later";
 static const char not_in_time[] = "451 4.4.2 it could not be stored in time, try again later";
 static const char stopping[] = "421 4.3.2 shutting down";
@@ -42,18 +43,24 @@ struct client {
     int64_t changed_ms; /* monotonic: when it said something, or its message was whole */
 };
 
-/* An item, and its message until it is read. */
+/* A message, as it was handed over. */
+struct mail {
+    char *from, **to; /* `to` is ended by NULL */
+    GByteArray *message;
+};
+
 struct handed {
     struct dsn_item item; /* first */
-    char *from, **to;     /* `to` is ended by NULL */
-    GByteArray *message;
+    struct mail mail;
     int64_t arrived_ms;
 };
 
 /* What is to be said of an item. */
 struct answer {
     char *name;
-    const char *reply; /* static */
+    const char *reply; /* static; NULL: it hangs on whether the message can be set aside */
+    char *error;       /* of a message to be set aside, as is the next */
+    struct mail mail;
 };
 
 struct dsn_lmtp {
@@ -65,6 +72,7 @@ struct dsn_lmtp {
     struct dsn_queue *out;
     uint64_t serial; /* of the last item */
     struct dsn_inflight *inflight;
+    struct dsn_dead *dead; /* the thread's own */
     _Atomic bool stopped;
     pthread_mutex_t lock;
     GQueue answers; /* of struct answer; locked */
@@ -74,12 +82,33 @@ static struct dsn_lmtp *lmtp_of(struct dsn_source *source) {
     return (struct dsn_lmtp *)(void *)source;
 }
 
+static void clear_mail(struct mail *mail) {
+    g_free(mail->from);
+    g_strfreev(mail->to);
+    if (mail->message)
+        g_byte_array_unref(mail->message);
+    *mail = (struct mail){0};
+}
+
 static void free_handed(struct dsn_item *item) {
     struct handed *handed = (void *)item;
-    g_free(handed->from);
-    g_strfreev(handed->to);
-    if (handed->message)
-        g_byte_array_unref(handed->message);
+    clear_mail(&handed->mail);
+}
+
+/* The envelope borrows from the mail and from `to`, which is to be freed. */
+static struct dsn_envelope envelope_of(const struct mail *mail, GArray **to) {
+    *to = g_array_new(FALSE, FALSE, sizeof(struct dsn_strview));
+    for (size_t i = 0; mail->to[i]; i++) {
+        struct dsn_strview address = {mail->to[i], strlen(mail->to[i])};
+        g_array_append_val(*to, address);
+    }
+    return (struct dsn_envelope){.from = {mail->from, strlen(mail->from)},
+                                 .to = (const struct dsn_strview *)(const void *)(*to)->data,
+                                 .n_to = (*to)->len};
+}
+
+static struct dsn_strview bytes_of(const struct mail *mail) {
+    return (struct dsn_strview){(const char *)mail->message->data, mail->message->len};
 }
 
 /* Answers, from any thread */
@@ -87,13 +116,21 @@ static void free_handed(struct dsn_item *item) {
 static void free_answer(void *data) {
     struct answer *answer = data;
     g_free(answer->name);
+    g_free(answer->error);
+    clear_mail(&answer->mail);
     g_free(answer);
 }
 
-static void conclude(struct dsn_source *source, struct dsn_item *item, const char *reply) {
+/* `error` NULL: there is nothing to be set aside. */
+static void conclude(struct dsn_source *source, struct dsn_item *item, const char *reply, const char *error) {
     struct dsn_lmtp *lmtp = lmtp_of(source);
+    struct handed *handed = (void *)item;
     struct answer *answer = g_new0(struct answer, 1);
-    *answer = (struct answer){.name = g_strdup(item->name), .reply = reply};
+    *answer = (struct answer){.name = g_strdup(item->name), .reply = reply, .error = g_strdup(error)};
+    if (error) {
+        answer->mail = handed->mail;
+        handed->mail = (struct mail){0};
+    }
     dsn_inflight_drop(lmtp->inflight, item);
     pthread_mutex_lock(&lmtp->lock);
     g_queue_push_tail(&lmtp->answers, answer);
@@ -102,20 +139,19 @@ static void conclude(struct dsn_source *source, struct dsn_item *item, const cha
 }
 
 static enum dsn_error settle(struct dsn_source *source, struct dsn_item *item) {
-    conclude(source, item, accepted);
+    conclude(source, item, accepted, NULL);
     return DSN_OK;
 }
 
-/* There is nowhere to put it but where it came from: the client keeps it, and its queue shows it. */
+/* If the client kept it, it would come again and again, and a worker might get stuck each time. */
 static enum dsn_error set_aside(struct dsn_source *source, struct dsn_item *item, const char *error) {
-    (void)error;
-    conclude(source, item, not_now);
+    conclude(source, item, NULL, error);
     return DSN_OK;
 }
 
 static void release(struct dsn_source *source, struct dsn_item *item, bool again) {
     (void)again;
-    conclude(source, item, not_now);
+    conclude(source, item, not_now, NULL);
 }
 
 static void stop(struct dsn_source *source) {
@@ -173,9 +209,9 @@ static void offer(struct dsn_lmtp *lmtp, struct client *client) {
     char *name = g_strdup_printf("%" PRId64 "-%" PRIu64, now_ms, ++lmtp->serial);
     struct dsn_item *item = dsn_inflight_claim(lmtp->inflight, &lmtp->source, name);
     struct handed *handed = (void *)item;
-    handed->from = g_strdup(session->from);
-    handed->to = copy_texts(session->to);
-    handed->message = g_byte_array_ref(session->message);
+    handed->mail = (struct mail){.from = g_strdup(session->from),
+                                 .to = copy_texts(session->to),
+                                 .message = g_byte_array_ref(session->message)};
     handed->arrived_ms = now_ms;
     enum dsn_error error = dsn_queue_try_push(lmtp->out, item, session->message->len + sizeof *handed);
     if (!error) { /* the item is somebody else's from here on, and so are the bytes */
@@ -208,6 +244,15 @@ static void answer_client(struct dsn_lmtp *lmtp, struct client *client, const ch
     converse(lmtp, client);
 }
 
+static const char *bury(struct dsn_lmtp *lmtp, const struct answer *answer) {
+    GArray *to;
+    const struct dsn_envelope envelope = envelope_of(&answer->mail, &to);
+    enum dsn_error error =
+        dsn_dead_put(lmtp->dead, &envelope, bytes_of(&answer->mail), answer->name, answer->error);
+    g_array_unref(to);
+    return error ? not_now : kept;
+}
+
 /* Tells clients what became of their messages. One that has gone meanwhile sends its message again. */
 static void give_answers(struct dsn_lmtp *lmtp) {
     struct answer *answer;
@@ -219,7 +264,7 @@ static void give_answers(struct dsn_lmtp *lmtp) {
             return;
         for (guint i = 0; i < lmtp->clients->len; i++)
             if (g_strcmp0(client_at(lmtp, i)->waits_for, answer->name) == 0) {
-                answer_client(lmtp, client_at(lmtp, i), answer->reply);
+                answer_client(lmtp, client_at(lmtp, i), answer->reply ? answer->reply : bury(lmtp, answer));
                 break;
             }
         free_answer(answer);
@@ -340,17 +385,11 @@ static enum dsn_error run(struct dsn_source *source, struct dsn_queue *out, bool
 
 static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
-    struct handed *handed = (struct handed *)(uintptr_t)item;
+    const struct handed *handed = (const void *)item;
+    const struct dsn_strview message = bytes_of(&handed->mail);
+    GArray *to;
     (void)source;
-    GArray *to = g_array_new(FALSE, FALSE, sizeof(struct dsn_strview));
-    for (size_t i = 0; handed->to[i]; i++) {
-        struct dsn_strview address = {handed->to[i], strlen(handed->to[i])};
-        g_array_append_val(to, address);
-    }
-    const struct dsn_envelope envelope = {.from = {handed->from, strlen(handed->from)},
-                                          .to = (const struct dsn_strview *)(const void *)to->data,
-                                          .n_to = to->len};
-    const struct dsn_strview message = {(const char *)handed->message->data, handed->message->len};
+    const struct dsn_envelope envelope = envelope_of(&handed->mail, &to);
     enum dsn_error error =
         message.n > 0 ? dsn_envelope_write(&envelope, message, max_bytes, out) : DSN_ERR_INVALID;
     out->arrived_ms = handed->arrived_ms;
@@ -370,6 +409,7 @@ static void close_lmtp(struct dsn_source *source) {
     stop_listening(lmtp);
     g_ptr_array_unref(lmtp->clients);
     dsn_inflight_free(lmtp->inflight);
+    dsn_dead_free(lmtp->dead);
     g_queue_clear_full(&lmtp->answers, free_answer);
     pthread_mutex_destroy(&lmtp->lock);
     if (lmtp->wake_fd >= 0)
@@ -404,9 +444,12 @@ enum dsn_error dsn_lmtp_open(const struct dsn_lmtp_settings *settings, char *why
     g_queue_init(&lmtp->answers);
     snprintf(why, why_size, "source %s: %s", settings->name, strerror(errno));
     const struct dsn_listener_settings listen = {settings->listen, settings->access, BACKLOG};
-    enum dsn_error error = lmtp->wake_fd < 0
-                               ? DSN_ERR_IO
-                               : dsn_listener_open(&listen, why, why_size, &lmtp->listener, &lmtp->path);
+    enum dsn_error error = lmtp->wake_fd < 0 ? DSN_ERR_IO : DSN_OK;
+    lmtp->dead = dsn_dead_new(&settings->redis, settings->prefix, lmtp->source.name, lmtp->wake_fd);
+    if (!error && !lmtp->dead)
+        error = DSN_ERR_MEMORY;
+    if (!error)
+        error = dsn_listener_open(&listen, why, why_size, &lmtp->listener, &lmtp->path);
     if (error)
         close_lmtp(&lmtp->source);
     else

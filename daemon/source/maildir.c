@@ -2,6 +2,7 @@
  * its file's. Knows the maildir and Maildir++ conventions and the lock. Puts nothing away by itself: see
  * maildir_put.c. */
 #include "maildir.h"
+#include "marks.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define LOCK_NAME ".dsnd.lock"
+#define MARKS_NAME ".dsnd.reading"
 #define RETRY_MIN_MS 1000
 /* An empty file younger than this is one that somebody is about to fill. */
 #define EMPTY_GRACE_S 10
@@ -33,6 +35,7 @@ static enum dsn_error offer(struct dsn_maildir *maildir, struct dsn_queue *out, 
     struct dsn_item *item = dsn_inflight_claim(maildir->inflight, &maildir->source, name);
     if (!item)
         return DSN_OK;
+    item->deaths = dsn_marks_deaths(maildir->source.marks, name);
     enum dsn_error error = dsn_queue_push(out, item, 0);
     if (error)
         dsn_inflight_drop(maildir->inflight, item);
@@ -240,6 +243,7 @@ static void close_fd(int fd) {
 static void close_maildir(struct dsn_source *source) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     dsn_inflight_free(maildir->inflight);
+    dsn_marks_close(source->marks);
     close_fd(maildir->wake_fd);
     close_fd(maildir->inotify_fd);
     close_fd(maildir->lock_fd);
@@ -287,6 +291,19 @@ static enum dsn_error lock(struct dsn_maildir *maildir, char *why, size_t why_si
     return DSN_OK;
 }
 
+/* What was being read when the last process ended is said: one of these messages may have been the reason. */
+static enum dsn_error open_marks(struct dsn_maildir *maildir, size_t n_workers, char *why, size_t why_size) {
+    struct dsn_source *source = &maildir->source;
+    if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", n_workers, &source->marks) != DSN_OK)
+        return explain_errno(why, why_size, maildir->path, "cannot write " MARKS_NAME);
+    for (size_t i = 0; i < dsn_marks_count(source->marks); i++) {
+        const char *name = dsn_marks_name(source->marks, i);
+        DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", source->name),
+                dsn_log_str("item", name), dsn_log_int("times", dsn_marks_deaths(source->marks, name)));
+    }
+    return DSN_OK;
+}
+
 static enum dsn_error open_directories(struct dsn_maildir *maildir, char *why, size_t why_size) {
     static const char *const names[] = {"new", "cur"};
     struct stat status;
@@ -323,6 +340,8 @@ enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, cha
                     : open_directories(maildir, why, why_size);
     if (!error)
         error = lock(maildir, why, why_size);
+    if (!error)
+        error = open_marks(maildir, settings->n_workers, why, why_size);
     if (error)
         close_maildir(&maildir->source);
     else

@@ -1,6 +1,7 @@
 /* maildir_put: where a message goes when it is done: cur/ with the S flag, away, or .Failed with its error
  * beside it. Never overwrites another message. */
 #include "maildir.h"
+#include "marks.h"
 
 #include "base/log.h"
 
@@ -116,14 +117,18 @@ static int remove_new(struct dsn_maildir *maildir, const char *name) {
     return unlinkat(maildir->fd, path, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
+/* It is not in new/ any more. */
+static enum dsn_error finish(struct dsn_maildir *maildir, struct dsn_item *item) {
+    dsn_marks_forget(maildir->source.marks, item->name);
+    dsn_inflight_drop(maildir->inflight, item);
+    return DSN_OK;
+}
+
 enum dsn_error dsn_maildir_settle(struct dsn_source *source, struct dsn_item *item) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     int rc = maildir->done == DSN_MAILDIR_DELETE ? remove_new(maildir, item->name)
                                                  : move(maildir, item->name, cur_path);
-    if (rc != 0)
-        return DSN_ERR_IO;
-    dsn_inflight_drop(maildir->inflight, item);
-    return DSN_OK;
+    return rc == 0 ? finish(maildir, item) : DSN_ERR_IO;
 }
 
 /* Maildir++: a subfolder is a maildir whose name begins with a dot, with an empty file "maildirfolder" in it.
@@ -156,6 +161,5 @@ enum dsn_error dsn_maildir_set_aside(struct dsn_source *source, struct dsn_item 
     if (make_failed(maildir->fd) != 0 || write_error(maildir->fd, item->name, error) != 0 ||
         move(maildir, item->name, failed_path) != 0)
         return DSN_ERR_IO;
-    dsn_inflight_drop(maildir->inflight, item);
-    return DSN_OK;
+    return finish(maildir, item);
 }

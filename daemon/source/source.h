@@ -18,6 +18,7 @@ struct dsn_source;
 struct dsn_item {
     struct dsn_source *source;
     const char *name; /* within its source; lives as long as the item */
+    unsigned deaths;  /* how often the process has ended while it was being read, as far as is known */
 };
 
 /* Bytes of a message; the memory is kept for the next one. */
@@ -55,10 +56,13 @@ struct dsn_source_ops {
     void (*close)(struct dsn_source *source);
 };
 
+struct dsn_marks;
+
 struct dsn_source {
     const struct dsn_source_ops *ops;
-    char *name;    /* of the section in the configuration */
-    size_t number; /* its place there */
+    char *name;              /* of the section in the configuration */
+    size_t number;           /* its place there */
+    struct dsn_marks *marks; /* of what is being read; NULL: whoever gave us the messages knows, or nobody */
 };
 
 /* How a kind of source is opened. On failure `why` (of `why_size` bytes) says for people what is wrong. The
@@ -69,6 +73,7 @@ struct dsn_maildir_settings {
     const char *name, *path;
     enum dsn_maildir_done done;
     int64_t rescan_ms;
+    size_t n_workers; /* who read at a time */
 };
 
 /* Locks it. DSN_ERR_BUSY: another dsnd owns it. */
@@ -88,7 +93,9 @@ enum dsn_error dsn_stream_open(const struct dsn_stream_settings *settings, char 
                                struct dsn_source **out);
 
 struct dsn_lmtp_settings {
-    const char *name, *listen; /* as dsn_listener_open takes it */
+    const char *name, *listen;       /* as dsn_listener_open takes it */
+    struct dsn_redis_settings redis; /* for what is set aside, */
+    const char *prefix;              /* "dsn" for {dsn}:dead */
     enum dsn_listener_access access;
     size_t max_bytes;   /* more of a message is not kept */
     size_t max_clients; /* at a time; others wait */

@@ -23,7 +23,7 @@ static _Atomic long requests;
 static long from = LONG_MAX, times = 0, at_least = 0;
 
 /* Code of the program itself, whose name is empty, and of the libraries that look whether they got memory.
- * Others (libseccomp, hiredis, ZeroMQ) do not. */
+ * Others (hiredis, ZeroMQ) do not. */
 static int note_code(struct dl_phdr_info *object, size_t size, void *context) {
     (void)size, (void)context;
     if (object->dlpi_name[0] && !strstr(object->dlpi_name, "libglib") &&

@@ -1,6 +1,8 @@
 """Faults, each brought about for real while messages keep coming. At the end every message is counted: none is lost, none
 counts twice, dsnd said what was wrong, used no CPU while there was nothing to do, kept its memory, and went on by itself."""
 
+import ctypes
+import itertools
 import json
 import os
 import pathlib
@@ -8,13 +10,16 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import unittest
+import urllib.error
+import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from debs import unpacked
-from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, sanitizer, slow_to_read,
+from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, free_port, sanitizer, slow_to_read,
                      wait_until)
 
 SANITIZED = sanitizer()
@@ -454,6 +459,150 @@ class OfMemory(Case):
             for times in (1, 1 << 60):
                 status, log = self.refused("enqueue", message=bounce(1), at=request, times=times)
                 self.assertIn(status, (0, 75), log)
+
+
+class Hanging:
+    """A file that can be opened, and whose content does not come until this is closed: as of a server that does not
+    answer. fanotify(7) has the kernel ask somebody who keeps silent."""
+
+    CONTENT_CLASS, CLOSE_ON_EXEC, ACCESS_PERMISSION, ADD, CURRENT_FOLDER = 4, 1, 0x20000, 1, -100
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.fanotify_init(self.CONTENT_CLASS | self.CLOSE_ON_EXEC, os.O_RDONLY)
+        if self.fd < 0 or libc.fanotify_mark(self.fd, self.ADD, ctypes.c_uint64(self.ACCESS_PERMISSION),
+                                             self.CURRENT_FOLDER, bytes(path)) != 0:
+            self.close()
+            raise unittest.SkipTest(f"fanotify cannot be had: {os.strerror(ctypes.get_errno())}")
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+class OfFiles(Case):
+    """Messages whose file system does not answer."""
+
+    def deliver(self, n, workers=2, more=""):
+        self.conf = self.configure(f"[limits]\nmax_time = 100ms\n[run]\nworkers = {workers}\ndrain = 10m\n{more}")
+        path = self.maildir.path / "tmp" / "hung"
+        path.write_bytes(bounce(0))
+        hanging = Hanging(path)
+        self.addCleanup(hanging.close)
+        os.rename(path, self.maildir.path / "new" / "hung")
+        for k in range(1, n):
+            self.maildir.deliver(bounce(k))
+        return hanging
+
+    def assert_left(self, n):
+        self.assertEqual(self.maildir.names("new"), ["hung"])
+        self.assertEqual(self.maildir.names(".Failed"), [])
+        self.assertEqual(len(self.maildir.names("cur")), n - 1)
+
+    def test_a_worker_that_cannot_read_is_told_and_goes_on_when_it_can(self):
+        hanging = self.deliver(20)
+        daemon = self.start()
+        self.assertIn("source=bounces item=hung", daemon.wait_event("blocked")[0])
+        wait_until(lambda: len(self.maildir.names("cur")) == 19, "the others get through")
+        daemon.wait_quiet()
+        self.assert_left(20)
+        hanging.close()
+        self.wait_settled(20)
+        daemon.wait_event("unblocked")
+        self.assertEqual(len(daemon.events("blocked")), 1)
+        self.assertEqual(daemon.end(), 0)
+        self.assert_counted_once(20)
+
+    def test_where_no_worker_can_read_it_is_not_ready(self):
+        port = free_port()
+        hanging = self.deliver(1, workers=1, more=f"[http]\nlisten = 127.0.0.1:{port}")
+        daemon = self.start()
+        daemon.wait_event("blocked")
+        def readiness():
+            try:
+                return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read().decode()
+            except urllib.error.HTTPError as error:
+                return f"{error.code} {error.read().decode()}"
+        wait_until(lambda: readiness() == "503 no worker can read\n", "it is not ready")
+        hanging.close()
+        wait_until(lambda: readiness() == "ready\n", "it is ready")
+        self.assertEqual(daemon.end(), 0)
+
+    def test_who_is_asked_to_leave_does_not_wait_for_it_nor_blames_the_message(self):
+        hanging = self.deliver(20)
+        for _ in range(3):
+            daemon = self.start()
+            daemon.wait_event("blocked")
+            self.assertEqual(daemon.end(), 0)
+            self.assert_left(20)
+        daemon = self.once(status=1)
+        self.assert_left(20)
+        hanging.close()
+        daemon = self.once()
+        self.assertEqual(daemon.events("died-reading"), [])
+        self.wait_settled(20)
+        self.assert_counted_once(20)
+
+
+class OfCrashes(Case):
+    """Messages on which dsnd dies. It dies by a signal from here, whenever one of them is being read."""
+
+    MARK = struct.Struct("256sI")
+    SIGNAL = signal.SIGKILL if SANITIZED else signal.SIGSEGV  # a sanitizer would report it
+
+    def setUp(self):
+        super().setUp()
+        self.conf = self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB")
+
+    def is_read(self, name):
+        """How often dsnd will have died on that message if it dies now."""
+        marks = self.MARK.iter_unpack((self.maildir.path / ".dsnd.reading").read_bytes())
+        return max((deaths for text, deaths in itertools.islice(marks, 2) if text.split(b"\0")[0] == name.encode()),
+                   default=0)
+
+    def die(self, name, number, times):
+        """Starts dsnd, and kills it as soon as it reads that message, for the so many-th time."""
+        daemon = self.start(prefix=["prlimit", "--core=0"])
+        wait_until(lambda: self.is_read(name) == times, "it is being read")
+        daemon.process.send_signal(number)
+        self.assertEqual(daemon.process.wait(), -number)
+
+    def deliver(self, n, *slow):
+        for name in slow:
+            self.maildir.deliver(slow_to_read(), name=name)
+        for k in range(n):
+            self.maildir.deliver(bounce(k))
+
+    def test_a_message_on_which_dsnd_dies_three_times_is_set_aside_and_no_other(self):
+        self.deliver(20, "deadly", "innocent")
+        self.die("deadly", signal.SIGKILL, times=1)
+        self.die("deadly", self.SIGNAL, times=2)
+        self.die("deadly", signal.SIGABRT, times=3)
+        daemon = self.once(status=1)
+        self.assertEqual(self.maildir.names(".Failed/new"), ["deadly"])
+        self.assertIn("three times", (self.maildir.path / ".Failed/deadly.error").read_text())
+        self.assertIn("item=deadly times=3", daemon.events("died-reading")[0])
+        self.assertIn("item=deadly", daemon.events("set-aside")[0])
+        self.assert_counted_once(20)
+        self.wait_settled(21)
+        os.rename(self.maildir.path / ".Failed/new/deadly", self.maildir.path / "new/deadly")  # by who has mended it
+        self.assertEqual(self.once().events("died-reading"), [])
+        self.wait_settled(22)
+
+    def test_a_message_in_hand_when_dsnd_is_killed_is_read_again(self):
+        self.deliver(20, "slow")
+        for times in (1, 2):
+            self.die("slow", signal.SIGKILL, times)
+        self.once()
+        self.assert_counted_once(20)
+        self.wait_settled(21)
+        self.assertEqual(self.maildir.names(".Failed"), [])
+
+    def test_who_ends_in_order_leaves_nothing_behind(self):
+        self.deliver(20)
+        self.once()
+        self.assertEqual(self.once().events("died-reading"), [])
 
 
 class OfWorkers(Case):

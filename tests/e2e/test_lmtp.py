@@ -1,4 +1,4 @@
-"""Messages handed over by LMTP: 250 when their events are committed, 451 otherwise."""
+"""Messages handed over by LMTP: 250 when their events are committed or they are set aside, 451 otherwise."""
 
 import json
 import random
@@ -7,7 +7,9 @@ import socket
 import threading
 import urllib.request
 
-from harness import PREFIX, Case, bounce, free_port, wait_until
+import redis
+
+from harness import PREFIX, Case, bounce, dsnd, free_port, slow_to_read, wait_until
 
 
 class Client:
@@ -93,14 +95,54 @@ class Lmtp(Case):
         wait_until(lambda: self.maildir.names("cur"), "the maildir's is done")
         self.assert_counted_once(1)
 
-    def test_451_for_each_recipient_while_redis_refuses_and_nothing_is_counted_twice_later(self):
+    def dead(self):
+        client = redis.Redis(unix_socket_path=self.redis.path, decode_responses=True, encoding_errors="replace")
+        return [fields for _, fields in client.xrange(PREFIX + "dead")]
+
+    def test_what_cannot_be_processed_is_a_dead_letter_and_can_be_tried_again(self):
         self.redis.client.set(PREFIX + "rcpt:user1.0@example1.com", "not a hash")
-        self.start()
-        self.assertEqual(self.send(bounce(1), "a@example.net", "b@example.net"), [451, 451])
+        daemon = self.start()
+        self.assertEqual(self.send(bounce(1), "a@example.net", "b@example.net"), [250, 250])
+        self.assertEqual(self.send(b""), [250])
+        refused, empty = self.dead()
+        self.assertEqual((refused["from"], refused["to"], refused["source"]), ("", "b@example.net", "bounces"))
+        self.assertIn("is no hash", refused["error"])
+        self.assertEqual((empty["message"], empty["to"]), ("", "bounces@example.net"))
+        self.assertEqual(len(daemon.events("set-aside")), 2)
         self.assertEqual(self.stream(), [])
         self.redis.client.delete(PREFIX + "rcpt:user1.0@example1.com")
+        self.configure("[source queue]\nkind = stream")
+        self.assertEqual(daemon.end(), 0)
+        self.start()
+        dsnd("dead", "retry", "--all", "-c", self.conf)
+        wait_until(lambda: self.stream(), "it is read again")
         self.assertEqual(self.send(bounce(1), "a@example.net", "b@example.net"), [250, 250])
+        wait_until(lambda: len(self.dead()) == 1, "the other one is dead again")
+        self.assert_counted_once(1)
+
+    def test_451_for_each_recipient_where_it_can_be_neither_stored_nor_set_aside(self):
+        for key in ("rcpt:user1.0@example1.com", "dead"):
+            self.redis.client.set(PREFIX + key, "of another type")
+        daemon = self.start()
+        self.assertEqual(self.send(bounce(1), "a@example.net", "b@example.net"), [451, 451])
+        self.assertIn("WRONGTYPE", daemon.events("cannot-settle")[0])
+        self.redis.client.delete(PREFIX + "dead")
         self.assertEqual(self.send(bounce(1), "a@example.net", "b@example.net"), [250, 250])
+        self.assertEqual(len(self.dead()), 1)
+        self.assertEqual(self.stream(), [])
+
+    def test_what_a_worker_does_not_come_back_from_is_a_dead_letter_and_its_client_is_told(self):
+        self.configure("[limits]\nmax_time = 50ms\nmax_bytes = 64MiB")
+        tries, daemon = 0, self.start()
+        while not daemon.events("stuck"):  # it came back before anybody looked
+            self.assertEqual(self.send(slow_to_read()), [250])
+            tries += 1
+            self.assertLess(tries, 50)
+        self.assertEqual(daemon.wait(), 3)
+        self.assertEqual(len(self.dead()), tries)
+        self.assertIn("max_time", self.dead()[-1]["error"])
+        self.start()
+        self.assertEqual(self.send(bounce(1)), [250])
         self.assert_counted_once(1)
 
     def test_a_client_waits_while_redis_is_away_and_is_answered_when_it_is_back(self):

@@ -96,8 +96,10 @@ START_TEST(an_object_is_read_only_where_json_has_one) {
         DSN_LIT("{\"a\" 1}"), DSN_LIT("{\"a\":\"\364\277\277\277\"}"), /* yajl lets the latter pass */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        size_t n = cases[i].length;
-        ck_assert_uint_eq(dsn_json_object_length(cases[i].text, DSN_JSON_DEPTH_MAX), n);
+        size_t n = cases[i].length, length = 0;
+        ck_assert_int_eq(dsn_json_object_length(cases[i].text, DSN_JSON_DEPTH_MAX, &length),
+                         n ? DSN_OK : DSN_ERR_SYNTAX);
+        ck_assert_uint_eq(length, n);
         yajl_val tree = dsn_json_object(cases[i].text);
         ck_assert_msg((tree != NULL) == (n > 0 && n == cases[i].text.n), "%s", cases[i].text.p);
         yajl_tree_free(tree);
@@ -123,6 +125,9 @@ START_TEST(json_that_is_nested_deeply_is_not_read) {
     ck_assert_ptr_nonnull(tree);
     yajl_tree_free(tree);
     ck_assert_ptr_null(dsn_json_object(nested(text, DSN_JSON_DEPTH_MAX + 1)));
+    size_t n = 0;
+    ck_assert_int_eq(dsn_json_object_length(nested(text, 5), 5, &n), DSN_OK);
+    ck_assert_int_eq(dsn_json_object_length(nested(text, 6), 5, &n), DSN_ERR_LIMIT);
 }
 END_TEST
 

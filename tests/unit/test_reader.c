@@ -258,19 +258,29 @@ START_TEST(every_limit_is_told_where_it_is_reached) {
 }
 END_TEST
 
-START_TEST(json_that_is_nested_too_deeply_is_no_notification) {
+static void assert_json(const char *json, unsigned max_depth, size_t recipients, bool truncated) {
+    const struct dsn_options options = {.limits = {.max_json_depth = max_depth}};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(dsn_reader_read(own, dsn_sv_str(json), &report), DSN_OK);
+    ck_assert_msg(report->n_recipients == recipients && report->truncated == truncated,
+                  "%s: %zu recipients, truncated %d", json, report->n_recipients, report->truncated);
+    dsn_reader_free(own);
+}
+
+START_TEST(json_that_is_nested_too_deeply_is_no_notification_and_that_is_told) {
     const char *json = "{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedRecipients\":"
                        "[{\"emailAddress\":\"user@example.com\"}]}}";
+    char *quoted = g_strescape(json, NULL), *wrapped = g_strdup_printf("{\"Message\":\"%s\"}", quoted);
     open_reader();
-    for (unsigned depth = 3; depth <= 4; depth++) {
-        const struct dsn_options options = {.limits = {.max_json_depth = depth}};
-        struct dsn_reader *own = NULL;
-        const struct dsn_report *report;
-        ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
-        ck_assert_int_eq(dsn_reader_read(own, dsn_sv_str(json), &report), DSN_OK);
-        ck_assert_uint_eq(report->n_recipients, depth == 4);
-        dsn_reader_free(own);
-    }
+    assert_json(json, 4, 1, false);
+    assert_json(json, 3, 0, true);
+    assert_json(wrapped, 4, 1, false);
+    assert_json(wrapped, 3, 0, true);
+    assert_json("From: a@example.com\n\n{ this is no JSON [", 1, 0, false);
+    g_free(wrapped);
+    g_free(quoted);
 }
 END_TEST
 
@@ -437,7 +447,8 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
           global_status_and_headers_are_read, what_is_no_mail_is_refused,
           what_was_cut_off_before_the_returned_message_suppresses_nobody, limits_that_were_reached_are_told,
-          every_limit_is_told_where_it_is_reached, json_that_is_nested_too_deeply_is_no_notification,
+          every_limit_is_told_where_it_is_reached,
+          json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
           a_long_field_is_cut_at_its_limit, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
           event_id_is_the_same_for_the_same_report_and_differs_by_recipient,
