@@ -71,7 +71,7 @@ bool dsn_arena_failed(const struct dsn_arena *arena) {
     return arena->failed;
 }
 
-void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
+void *dsn_arena_take(struct dsn_arena *arena, size_t n) {
     if (n > SIZE_MAX / 2) {
         arena->failed = true;
         return NULL;
@@ -91,24 +91,31 @@ void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
     arena->current = block;
     void *p = block->data + block->used;
     block->used += n;
-    return memset(p, 0, n);
+    return p;
+}
+
+void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
+    void *p = dsn_arena_take(arena, n);
+    return p ? memset(p, 0, n) : NULL;
 }
 
 struct dsn_strview dsn_arena_copy(struct dsn_arena *arena, struct dsn_strview s) {
-    char *p = s.p ? dsn_arena_alloc(arena, s.n + 1) : NULL;
+    char *p = s.p ? dsn_arena_take(arena, s.n + 1) : NULL;
     if (!p)
         return DSN_NONE;
     if (s.n)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return dsn_sv(p, s.n);
 }
 
 struct dsn_strview dsn_arena_lower(struct dsn_arena *arena, struct dsn_strview s) {
-    char *p = s.p ? dsn_arena_alloc(arena, s.n + 1) : NULL;
+    char *p = s.p ? dsn_arena_take(arena, s.n + 1) : NULL;
     if (!p)
         return DSN_NONE;
     for (size_t i = 0; i < s.n; i++)
         p[i] = dsn_to_lower(s.p[i]);
+    p[s.n] = '\0';
     return dsn_sv(p, s.n);
 }
 
@@ -123,41 +130,28 @@ struct dsn_strview dsn_arena_join(struct dsn_arena *arena, struct dsn_strview a,
 }
 
 void dsn_buffer_init(struct dsn_buffer *b, struct dsn_arena *arena, size_t capacity) {
-    *b = (struct dsn_buffer){.arena = arena, .capacity = capacity < 64 ? 64 : capacity};
-    b->p = dsn_arena_alloc(arena, b->capacity + 1);
-    b->failed = !b->p;
+    *b = (struct dsn_buffer){.arena = arena};
+    dsn_buffer_grow(b, capacity < 64 ? 64 : capacity);
 }
 
-static bool reserve(struct dsn_buffer *b, size_t n) {
-    if (b->failed)
+bool dsn_buffer_grow(struct dsn_buffer *b, size_t n) {
+    size_t capacity = b->p ? (b->capacity + n) * 2 : n;
+    char *p = b->failed ? NULL : dsn_arena_take(b->arena, capacity + 1);
+    b->failed = !p;
+    if (!p)
         return false;
-    if (n <= b->capacity - b->n)
-        return true;
-    size_t capacity = (b->capacity + n) * 2;
-    char *p = dsn_arena_alloc(b->arena, capacity + 1);
-    if (!p) {
-        b->failed = true;
-        return false;
-    }
-    memcpy(p, b->p, b->n);
+    if (b->n)
+        memcpy(p, b->p, b->n);
     b->p = p;
     b->capacity = capacity;
     return true;
 }
 
-void dsn_buffer_add(struct dsn_buffer *b, struct dsn_strview s) {
-    if (!s.n || !reserve(b, s.n))
-        return;
-    memcpy(b->p + b->n, s.p, s.n);
-    b->n += s.n;
-}
-
-void dsn_buffer_add_char(struct dsn_buffer *b, char c) {
-    dsn_buffer_add(b, dsn_sv(&c, 1));
-}
-
 struct dsn_strview dsn_buffer_view(const struct dsn_buffer *b) {
-    return b->failed ? DSN_NONE : dsn_sv(b->p, b->n);
+    if (b->failed)
+        return DSN_NONE;
+    b->p[b->n] = '\0';
+    return dsn_sv(b->p, b->n);
 }
 
 void *dsn_arena_grow(struct dsn_arena *arena, void *items, size_t n, size_t *capacity, size_t item_size) {

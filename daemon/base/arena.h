@@ -7,6 +7,7 @@
 #include "dsn/strview.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 struct dsn_arena;
 
@@ -18,6 +19,8 @@ bool dsn_arena_failed(const struct dsn_arena *arena);
 
 /* Zeroed and aligned for any object; NULL when memory runs out. */
 void *dsn_arena_alloc(struct dsn_arena *arena, size_t n);
+/* The same, but nobody knows what is in it. */
+void *dsn_arena_take(struct dsn_arena *arena, size_t n);
 /* A copy that is terminated by NUL; absent stays absent. `p` is NULL when memory runs out. */
 struct dsn_strview dsn_arena_copy(struct dsn_arena *arena, struct dsn_strview s);
 struct dsn_strview dsn_arena_lower(struct dsn_arena *arena, struct dsn_strview s);
@@ -33,9 +36,22 @@ struct dsn_buffer {
 };
 
 void dsn_buffer_init(struct dsn_buffer *b, struct dsn_arena *arena, size_t capacity);
-void dsn_buffer_add(struct dsn_buffer *b, struct dsn_strview s);
-void dsn_buffer_add_char(struct dsn_buffer *b, char c);
+/* Makes room for `n` more bytes; false when memory runs out. */
+bool dsn_buffer_grow(struct dsn_buffer *b, size_t n);
+/* Terminated by NUL. */
 struct dsn_strview dsn_buffer_view(const struct dsn_buffer *b);
+
+static inline void dsn_buffer_add(struct dsn_buffer *b, struct dsn_strview s) {
+    if (!s.n || (s.n > b->capacity - b->n && !dsn_buffer_grow(b, s.n)))
+        return;
+    memcpy(b->p + b->n, s.p, s.n);
+    b->n += s.n;
+}
+
+static inline void dsn_buffer_add_char(struct dsn_buffer *b, char c) {
+    if (b->n < b->capacity || dsn_buffer_grow(b, 1))
+        b->p[b->n++] = c;
+}
 
 /* An array in an arena that doubles as it grows: returns the (possibly moved) array with room for one more,
  * or NULL. */
