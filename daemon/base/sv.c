@@ -4,18 +4,6 @@
 #include <stdint.h>
 #include <strings.h>
 
-bool dsn_sv_eq_nocase(struct dsn_strview a, struct dsn_strview b) {
-    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
-}
-
-bool dsn_sv_starts_nocase(struct dsn_strview s, struct dsn_strview prefix) {
-    return s.n >= prefix.n && dsn_sv_eq_nocase(dsn_sv(s.p, prefix.n), prefix);
-}
-
-bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix) {
-    return s.n >= suffix.n && dsn_sv_eq_nocase(dsn_sv(s.p + s.n - suffix.n, suffix.n), suffix);
-}
-
 /* The first `a` or `b`; `end` where there is none. It looks ahead no more than a chunk, so that a text full
  * of one of them and without the other takes no longer. */
 static const char *find_either(const char *p, const char *end, char a, char b) {

@@ -5,6 +5,7 @@
 #include "dsn/strview.h"
 
 #include <string.h>
+#include <strings.h>
 
 static inline struct dsn_strview dsn_sv(const char *p, size_t n) {
     return (struct dsn_strview){p, n};
@@ -50,9 +51,19 @@ static inline char dsn_to_upper(char c) {
     return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
 }
 
-bool dsn_sv_eq_nocase(struct dsn_strview a, struct dsn_strview b);
-bool dsn_sv_starts_nocase(struct dsn_strview s, struct dsn_strview prefix);
-bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix);
+static inline bool dsn_sv_eq_nocase(struct dsn_strview a, struct dsn_strview b) {
+    return a.n == b.n &&
+           (a.n == 0 || (dsn_to_lower(a.p[0]) == dsn_to_lower(b.p[0]) && strncasecmp(a.p, b.p, a.n) == 0));
+}
+
+static inline bool dsn_sv_starts_nocase(struct dsn_strview s, struct dsn_strview prefix) {
+    return s.n >= prefix.n && dsn_sv_eq_nocase(dsn_sv(s.p, prefix.n), prefix);
+}
+
+static inline bool dsn_sv_ends_nocase(struct dsn_strview s, struct dsn_strview suffix) {
+    return s.n >= suffix.n && dsn_sv_eq_nocase(dsn_sv(s.p + s.n - suffix.n, suffix.n), suffix);
+}
+
 /* Offset of the first `needle` at or after `from`, or SIZE_MAX. */
 size_t dsn_sv_find_nocase(struct dsn_strview s, struct dsn_strview needle, size_t from);
 size_t dsn_sv_find_char(struct dsn_strview s, char c, size_t from);

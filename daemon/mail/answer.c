@@ -130,6 +130,14 @@ struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview
     unsigned code = 0; /* of the multi-line reply that we are in */
     text = dsn_sv_trim(text);
     for (size_t i = 0; i < text.n; i++) {
+        size_t words = i;
+        while (words < text.n && !dsn_is_digit(text.p[words]) && !dsn_is_space(text.p[words]))
+            words++;
+        if (words > i) {
+            dsn_buffer_add(&out, dsn_sv_range(text.p + i, text.p + words));
+            i = words - 1;
+            continue;
+        }
         size_t again = repeated_prefix(text, i, code);
         if (again) {
             if (at(text, i + 3) == ' ')

@@ -3,6 +3,7 @@
 #include "base/sv.h"
 
 #include <glib.h>
+#include <stdint.h>
 
 static const struct {
     const char *words;
@@ -89,6 +90,8 @@ void dsn_transcript_read(struct dsn_strview text, struct dsn_transcript *out) {
     enum dsn_smtp_command command = DSN_COMMAND_NONE;
     size_t first = 0; /* exchange of that command */
     out->n = 0;
+    if (dsn_sv_find_nocase(text, DSN_LIT("<<<"), 0) == SIZE_MAX)
+        return;
     while (out->n < DSN_TRANSCRIPT_MAX && dsn_sv_next_line(&text, &line)) {
         if (take(&line, ">>>")) {
             undo_pipelining(out, first);

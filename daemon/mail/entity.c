@@ -21,13 +21,13 @@ static struct dsn_strview unfold(struct dsn_arena *arena, struct dsn_strview raw
     struct dsn_strview value = dsn_sv_trim(raw);
     if (dsn_sv_find_char(value, '\n', 0) == SIZE_MAX)
         return value;
-    char *p = dsn_arena_alloc(arena, value.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; p && i < value.n; i++) {
-        if (value.p[i] != '\n')
-            p[n++] = value.p[i];
+    struct dsn_buffer out;
+    dsn_buffer_init(&out, arena, value.n);
+    for (size_t i = 0, line; i < value.n; i += line) {
+        line = dsn_sv_line_at(value, i).n;
+        dsn_buffer_add(&out, dsn_sv(value.p + i, line - (value.p[i + line - 1] == '\n')));
     }
-    return dsn_sv(p, p ? n : 0);
+    return dsn_buffer_view(&out);
 }
 
 /* The lines of the field at `at`. */

@@ -66,14 +66,15 @@ struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_str
         bytes = rest;
     if (dsn_sv_find_char(bytes, '\r', 0) == SIZE_MAX)
         return bytes.p ? bytes : dsn_sv("", 0);
-    char *p = dsn_arena_alloc(arena, bytes.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; p && i < bytes.n; i++) {
-        if (bytes.p[i] == '\r' && i + 1 < bytes.n && bytes.p[i + 1] == '\n')
-            continue;
-        p[n++] = bytes.p[i] == '\r' ? '\n' : bytes.p[i];
+    struct dsn_buffer out;
+    dsn_buffer_init(&out, arena, bytes.n);
+    for (size_t i = 0, end; i < bytes.n; i = end + 1) {
+        end = MIN(dsn_sv_find_char(bytes, '\r', i), bytes.n);
+        dsn_buffer_add(&out, dsn_sv_range(bytes.p + i, bytes.p + end));
+        if (end < bytes.n && (end + 1 == bytes.n || bytes.p[end + 1] != '\n'))
+            dsn_buffer_add_char(&out, '\n');
     }
-    return dsn_sv(p, n);
+    return dsn_buffer_view(&out);
 }
 
 static struct dsn_strview keep(struct walk *w, const char *s) {
@@ -501,8 +502,10 @@ static bool read_whole(struct walk *w) {
 
 /* GMime gives nothing back where the header never ends. */
 static struct dsn_strview end_header(struct dsn_arena *arena, struct dsn_strview bytes) {
-    if (memmem(bytes.p, bytes.n, "\n\n", 2))
-        return bytes;
+    for (size_t i = 0; i < bytes.n; i += dsn_sv_line_at(bytes, i).n) {
+        if (i && bytes.p[i] == '\n')
+            return bytes;
+    }
     return dsn_arena_join(arena, bytes, DSN_LIT("\n\n"), DSN_LIT(""));
 }
 
