@@ -7,7 +7,7 @@
 -- Returns the event's entry, or nothing where nothing changed.
 
 local book = {rcpt = KEYS[3], why = KEYS[4], suppressed = KEYS[5], held = KEYS[6], scope = ARGV[4]}
-local known = look(book, ARGV[2], tonumber(ARGV[3]), {'event'})
+local known, rests_on = look(book, ARGV[2], tonumber(ARGV[3]), 'event')
 if not known then return redis.error_reply(book.rcpt .. ' is no hash') end
 
 local acts = {}
@@ -17,7 +17,12 @@ function acts.suppress()
     if known.state == 'suppressed' and known.till >= till then return false end
     known.till = till
     set_state(known, 'suppressed')
-    put(known, 'until', whole(till), 'reason', ARGV[6], 'policy', 'operator', 'rule', '', 'provider', '', 'event', ARGV[10])
+    put(known, 'until', whole(till))
+    put(known, 'reason', ARGV[6])
+    put(known, 'policy', 'operator')
+    put(known, 'rule', '')
+    put(known, 'provider', '')
+    put(known, 'event', ARGV[10])
     redis.call('ZADD', book.suppressed, whole(till), known.address)
     redis.call('ZREM', book.held, known.address)
     if book.scope ~= '' then redis.call('SADD', KEYS[2], book.scope) end
@@ -39,13 +44,14 @@ function acts.release()
     if known.state ~= 'held' then return false end
     known.till = number(ARGV[5])
     set_state(known, 'suppressed')
-    put(known, 'until', whole(known.till), 'times', 1)
+    put(known, 'until', whole(known.till))
+    put(known, 'times', 1)
     redis.call('ZADD', book.suppressed, whole(known.till), known.address)
     redis.call('ZREM', book.held, known.address)
     return true
 end
 
-if ARGV[7] ~= '' and known.values.event ~= ARGV[7] then return false end
+if ARGV[7] ~= '' and rests_on ~= ARGV[7] then return false end
 if not acts[ARGV[1]]() then return false end
 local event = string.sub(ARGV[12], 1, -2) .. ',"decisions":[' .. decision(book, known, '') .. ']}'
 local entry = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[9], '*', 'id', ARGV[10], 'topic', ARGV[11], 'event', event)

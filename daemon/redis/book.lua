@@ -15,33 +15,40 @@ local function is(key, want)
 end
 
 local function number(value)
+    if not value then return 0 end
     if value == 'inf' then return math.huge end
-    return tonumber(value or nil) or 0
+    return tonumber(value) or 0
 end
+
+-- The digits of a number. Writing them is dear, and many of a batch are the same: counts, and when it was read.
+local digits = {[math.huge] = 'inf'}
 
 local function whole(value)
-    return value == math.huge and 'inf' or string.format('%.0f', value)
+    local text = digits[value]
+    if not text then
+        text = string.format('%.0f', value)
+        digits[value] = text
+    end
+    return text
 end
 
--- What the book says of the address at that time, and the values of the `further` fields; nothing where rcpt is no hash. A
+-- What the book says of the address at that time, and the values of the further fields; nothing where rcpt is no hash. A
 -- suppression that has run out is none; nor is what was held, and nobody released.
-local function look(book, address, at, further)
-    local v = redis.pcall('HMGET', book.rcpt, 'state', 'until', 'times', 'cleared', 'policy', 'latest', unpack(further or {}))
+local function look(book, address, at, ...)
+    local v = redis.pcall('HMGET', book.rcpt, 'state', 'until', 'times', 'cleared', 'policy', 'latest', ...)
     if v.err then return nil end
-    local known = {
-        address = address, at = at, state = v[1] or 'ok', till = number(v[2]), times = number(v[3]),
-        cleared = number(v[4]), policy = v[5] or '', latest = number(v[6]), values = {}, put = {},
-    }
-    for i, field in ipairs(further or {}) do known.values[field] = v[6 + i] or nil end
-    if (known.state == 'suppressed' or known.state == 'held') and known.till <= at then known.state = 'ok' end
-    known.before = known.state
-    return known
+    local state, till = v[1] or 'ok', number(v[2])
+    if (state == 'suppressed' or state == 'held') and till <= at then state = 'ok' end
+    return {
+        address = address, at = at, state = state, before = state, till = till, times = number(v[3]), cleared = number(v[4]),
+        policy = v[5] or '', latest = number(v[6]), put = {},
+    }, unpack(v, 7)
 end
 
--- Fields and their values, in turn.
-local function put(known, ...)
-    local list = {...}
-    for i = 1, #list, 2 do known.put[list[i]] = list[i + 1] end
+local function put(known, field, value)
+    local list = known.put
+    local n = #list
+    list[n + 1], list[n + 2] = field, value
 end
 
 local function tell(book, entry)
@@ -50,18 +57,14 @@ end
 
 -- Writes what was put. Forgets the address when nothing holds it any more: `keep_ms` after now, or after its suppression.
 local function save(book, known, keep_ms)
-    local fields = {}
-    for field, value in pairs(known.put) do
-        fields[#fields + 1] = field
-        fields[#fields + 1] = value
-    end
-    if #fields > 0 then redis.call('HSET', book.rcpt, unpack(fields)) end
-    for _, key in ipairs({book.rcpt, book.why}) do
-        if known.state == 'suppressed' and known.till == math.huge then
-            redis.call('PERSIST', key)
-        else
-            redis.call('PEXPIRE', key, whole(keep_ms + math.max(0, known.state == 'suppressed' and known.till - known.at or 0)))
-        end
+    if #known.put > 0 then redis.call('HSET', book.rcpt, unpack(known.put)) end
+    if known.state == 'suppressed' and known.till == math.huge then
+        redis.call('PERSIST', book.rcpt)
+        redis.call('PERSIST', book.why)
+    else
+        local left_ms = whole(keep_ms + (known.state == 'suppressed' and math.max(0, known.till - known.at) or 0))
+        redis.call('PEXPIRE', book.rcpt, left_ms)
+        redis.call('PEXPIRE', book.why, left_ms)
     end
 end
 
@@ -80,7 +83,9 @@ local function suppress(book, known, name, policy)
     if known.before == 'suppressed' and till <= known.till then return false end
     known.till, known.policy = till, name
     set_state(known, 'suppressed')
-    put(known, 'until', whole(till), 'times', known.times, 'policy', name)
+    put(known, 'until', whole(till))
+    put(known, 'times', whole(known.times))
+    put(known, 'policy', name)
     redis.call('ZADD', book.suppressed, whole(till), known.address)
     return true
 end
@@ -90,22 +95,23 @@ local function hold(book, known, name, till)
     if known.before == 'suppressed' or known.before == 'held' then return false end
     known.till = till
     set_state(known, 'held')
-    put(known, 'until', whole(till), 'policy', name)
+    put(known, 'until', whole(till))
+    put(known, 'policy', name)
     redis.call('ZADD', book.held, whole(till), known.address)
     return true
 end
 
--- Notes that there was a bounce on that day. Returns on how many days there was one, and over how many.
-local function count(known, name, policy, day, today)
-    local field, days = 'days:' .. name, {day}
-    for text in string.gmatch(known.values[field] or '', '%d+') do
+-- Adds a day to those, as they are written, with a bounce. Returns on how many days there was one, and over how many.
+local function count(known, name, policy, before, day, today)
+    local days = {day}
+    for text in string.gmatch(before or '', '%d+') do
         local other = tonumber(text)
         if other ~= day and other > today - policy.window then days[#days + 1] = other end
     end
     table.sort(days)
     -- The first tells over how many days it goes, the last are enough to count.
     while #days > MAX_DAYS do table.remove(days, 2) end
-    put(known, field, table.concat(days, ' '))
+    put(known, 'days:' .. name, table.concat(days, ' '))
     return #days, days[#days] - days[1]
 end
 

@@ -54,11 +54,9 @@ end
 -- Holds what was suppressed, and tells it. Not what rests on something else by now.
 local function take_back_one(e, scope, address)
     local book = book_of(e, scope, address)
-    local known = look(book, address, e.at, {'reason', 'rule', 'event', 'provider'})
-    local why = known and known.values
-    if not known or known.state ~= 'suppressed' or why.provider ~= e.provider or
-       (why.rule ~= e.answer and why.reason ~= e.answer) then return end
-    local id = id_for('held ' .. why.event, e)
+    local known, reason, rule, cause, provider = look(book, address, e.at, 'reason', 'rule', 'event', 'provider')
+    if not known or known.state ~= 'suppressed' or provider ~= e.provider or (rule ~= e.answer and reason ~= e.answer) then return end
+    local id = id_for('held ' .. cause, e)
     known.till = e.at + discard_ms
     set_state(known, 'held')
     put(known, 'until', whole(known.till))
@@ -66,11 +64,11 @@ local function take_back_one(e, scope, address)
     redis.call('ZADD', book.held, whole(known.till), address)
     local note = cjson.encode('it looks like an outage of ' .. e.provider)
     local event = string.format('{"v":1,"id":"%s","kind":"retraction","type":null,"reason":%s,"action":"hold","recipient":%s,' ..
-                                '"note":%s,"retracts":%s,"observed_at":%s,"decisions":[%s]}', id, cjson.encode(why.reason),
-                                cjson.encode(address), note, cjson.encode(why.event), observed_at(e), decision(book, known, ''))
-    local entry = publish(id, 'retraction.-.' .. why.reason .. '.' .. (string.match(address, '@(.*)$') or '-'), event)
+                                '"note":%s,"retracts":%s,"observed_at":%s,"decisions":[%s]}', id, cjson.encode(reason),
+                                cjson.encode(address), note, cjson.encode(cause), observed_at(e), decision(book, known, ''))
+    local entry = publish(id, 'retraction.-.' .. reason .. '.' .. (string.match(address, '@(.*)$') or '-'), event)
     tell(book, string.format('{"at_ms":%s,"event":"%s","kind":"retraction","reason":%s,"note":%s,"entry":"%s"}', whole(e.at), id,
-                             cjson.encode(why.reason), note, entry))
+                             cjson.encode(reason), note, entry))
     save(book, known, rcpt_ms)
 end
 
@@ -113,7 +111,7 @@ local function accuse(book, known, e)
         if known.state == 'ok' then set_state(known, 'watch') end
         return true
     end
-    local days, over = count(known, e.policy, policy, math.floor(e.happened / DAY_MS), math.floor(e.at / DAY_MS))
+    local days, over = count(known, e.policy, policy, known.noted, math.floor(e.happened / DAY_MS), math.floor(e.at / DAY_MS))
     known.days, known.over = days, over
     put(known, 'latest', whole(math.max(known.latest, e.happened)))
     local decided = false
@@ -128,7 +126,10 @@ local function accuse(book, known, e)
     end
     if decided or known.state == 'watch' then
         known.decided = true
-        put(known, 'reason', e.reason, 'rule', e.rule, 'event', e.id, 'provider', e.provider)
+        put(known, 'reason', e.reason)
+        put(known, 'rule', e.rule)
+        put(known, 'event', e.id)
+        put(known, 'provider', e.provider)
     end
     return true
 end
@@ -147,9 +148,9 @@ end
 
 -- What the event does to the address in one book. Returns the decision where there is one.
 local function judge(book, known, e)
-    local counter, old, changed = counter_of(e), known.values, false
-    put(known, counter, whole(number(old[counter]) + 1), 'first_seen', old.first_seen or whole(e.at),
-        'last_seen', whole(math.max(number(old.last_seen), e.at)), 'last_reason', e.reason, 'state', known.state)
+    local changed = false
+    known.put = {counter_of(e), whole(number(known.counted) + 1), 'first_seen', known.first_seen or whole(e.at),
+                 'last_seen', whole(math.max(number(known.last_seen), e.at)), 'last_reason', e.reason, 'state', known.state}
     if e.policy ~= '' then
         changed = accuse(book, known, e)
     elseif e.clears then
@@ -169,20 +170,23 @@ end
 -- What a day's stats get from this batch: how many of each field, and the domains in the order in which they came.
 local days = {}
 
+local function add(counts, name, value)
+    if value == '' then return end
+    local field = name .. value
+    counts[field] = (counts[field] or 0) + 1
+end
+
 local function count_stats(key, e)
-    local day = days[key] or {counts = {}, domains = {}}
+    local day = days[key] or {counts = {events = 0}, domains = {}}
+    local counts = day.counts
     days[key] = day
-    local function add(field) day.counts[field] = (day.counts[field] or 0) + 1 end
-    add('events')
-    add('kind:' .. e.kind)
-    if e.type ~= '' then add('type:' .. e.type) end
-    if e.reason ~= '' then add('reason:' .. e.reason) end
-    if e.provider ~= '' then add('provider:' .. e.provider) end
-    if e.domain ~= '' then
-        local field = 'domain:' .. e.domain
-        if not day.counts[field] then day.domains[#day.domains + 1] = field end
-        add(field)
-    end
+    counts.events = counts.events + 1
+    add(counts, 'kind:', e.kind)
+    add(counts, 'type:', e.type)
+    add(counts, 'reason:', e.reason)
+    add(counts, 'provider:', e.provider)
+    add(counts, 'domain:', e.domain)
+    if counts['domain:' .. e.domain] == 1 then day.domains[#day.domains + 1] = 'domain:' .. e.domain end
 end
 
 -- Anyone can bounce under any name: no more than max_domains are counted by name, the others together as domain:*.
@@ -217,13 +221,16 @@ end
 
 -- Reads all that the event may change. Returns what is known in each of its books, or why it is refused.
 local function look_up(e)
-    local known = {}
+    local all = {}
     for i, book in ipairs(e.books) do
-        known[i] = look(book, e.address, e.at, {counter_of(e), 'first_seen', 'last_seen', 'days:' .. e.policy})
-        if not known[i] then return nil, book.rcpt .. ' is no hash' end
-        if not is(book.why, 'list') then return nil, book.why .. ' is no list' end
+        local known, counted, first_seen, last_seen, noted =
+            look(book, e.address, e.at, counter_of(e), 'first_seen', 'last_seen', 'days:' .. e.policy)
+        if not known then return nil, book.rcpt .. ' is no hash' end
+        if e.policy ~= '' and not is(book.why, 'list') then return nil, book.why .. ' is no list' end
+        known.counted, known.first_seen, known.last_seen, known.noted = counted, first_seen, last_seen, noted
+        all[i] = known
     end
-    return known
+    return all
 end
 
 local function commit(e)
@@ -246,29 +253,26 @@ local function commit(e)
     return 'new ' .. entry
 end
 
--- Reads keys and arguments from left to right.
-local function reader(values, before)
-    local at = before
-    return function()
-        at = at + 1
-        return values[at]
-    end
+-- Keys and arguments are read from left to right; up to `k` and `a` they were.
+local keys, args, k, a = KEYS, ARGV, 4, 11
+
+local function read_book()
+    local book = {rcpt = keys[k + 1], why = keys[k + 2], suppressed = keys[k + 3], held = keys[k + 4], scope = args[a + 1]}
+    k, a = k + 4, a + 1
+    return book
 end
 
-local key, arg = reader(KEYS, 4), reader(ARGV, 11)
-
 local function read_event()
+    local flags, books = args[a + 16], tonumber(args[a + 18])
     local e = {
-        seen_key = key(), stats_key = key(), recent = key(), id = arg(), token = arg(), topic = arg(), event = arg(), address = arg(),
-        kind = arg(), type = arg(), reason = arg(), provider = arg(), domain = arg(), rule = arg(), at = tonumber(arg()),
-        happened = tonumber(arg()), policy = arg(), answer = arg(),
+        seen_key = keys[k + 1], stats_key = keys[k + 2], recent = keys[k + 3], id = args[a + 1], token = args[a + 2],
+        topic = args[a + 3], event = args[a + 4], address = args[a + 5], kind = args[a + 6], type = args[a + 7],
+        reason = args[a + 8], provider = args[a + 9], domain = args[a + 10], rule = args[a + 11], at = tonumber(args[a + 12]),
+        happened = tonumber(args[a + 13]), policy = args[a + 14], answer = args[a + 15], weak = flags == 'w', clears = flags == 'c',
+        evidence = args[a + 17], books = {},
     }
-    local flags = arg()
-    e.weak, e.clears = string.find(flags, 'w') ~= nil, string.find(flags, 'c') ~= nil
-    e.evidence, e.books = arg(), {}
-    for i = 1, tonumber(arg()) do
-        e.books[i] = {rcpt = key(), why = key(), suppressed = key(), held = key(), scope = arg()}
-    end
+    k, a = k + 3, a + 18
+    for i = 1, books do e.books[i] = read_book() end
     return e
 end
 
