@@ -39,7 +39,7 @@ static void complain(struct loader *l, const char *key, const char *found, const
 
 static const char *text(struct loader *l, const char *key, bool needed) {
     char *value = dsn_keyfile_get(l->kf, l->group, key);
-    const char *kept = value && *value ? g_string_chunk_insert_const(l->catalogue->texts, value) : NULL;
+    const char *kept = value && *value ? g_string_chunk_insert(l->catalogue->texts, value) : NULL;
     if (!kept && needed)
         complain(l, key, NULL, "a text");
     g_free(value);
@@ -104,14 +104,16 @@ static void index_code(struct loader *l, const struct dsn_code *code) {
 }
 
 static void load_questions(struct loader *l, struct dsn_code *code) {
+    static const char *const keys[DSN_MAX_QUESTIONS][2] = {
+        {"question1", "answer1"}, {"question2", "answer2"}, {"question3", "answer3"},
+        {"question4", "answer4"}, {"question5", "answer5"}, {"question6", "answer6"},
+        {"question7", "answer7"}, {"question8", "answer8"},
+    };
     for (unsigned i = 0; i < DSN_MAX_QUESTIONS; i++) {
-        char *question = g_strdup_printf("question%u", i + 1), *answer = g_strdup_printf("answer%u", i + 1);
-        code->questions[i] = text(l, question, false);
-        code->answers[i] = text(l, answer, code->questions[i] != NULL);
+        code->questions[i] = text(l, keys[i][0], false);
+        code->answers[i] = text(l, keys[i][1], code->questions[i] != NULL);
         if (code->questions[i])
             code->n_questions = i + 1;
-        g_free(question);
-        g_free(answer);
     }
 }
 

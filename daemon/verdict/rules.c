@@ -92,7 +92,7 @@ static char **read_examples(struct loader *l, const char *group) {
 
 static const char *keep(struct loader *l, const char *group, const char *key) {
     char *value = dsn_keyfile_get(l->kf, group, key);
-    const char *kept = value && *value ? g_string_chunk_insert_const(l->rules->texts, value) : NULL;
+    const char *kept = value && *value ? g_string_chunk_insert(l->rules->texts, value) : NULL;
     g_free(value);
     return kept;
 }
