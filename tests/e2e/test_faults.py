@@ -602,6 +602,12 @@ class OfCrashes(Case):
         self.wait_settled(21)
         self.assertEqual(self.maildir.names(".Failed"), [])
 
+    def test_mail_is_read_also_where_that_cannot_be_noted(self):
+        (self.maildir.path / ".dsnd.reading.new").mkdir()
+        self.deliver(20)
+        self.assertIn("note what is being read", self.once().events("source-trouble")[0])
+        self.assert_counted_once(20)
+
     def test_who_ends_in_order_leaves_nothing_behind(self):
         self.deliver(20)
         self.once()
