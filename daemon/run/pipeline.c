@@ -276,6 +276,7 @@ static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
 /* From here on it is not waited for. */
 static void leave_alone(struct dsn_pipeline *pipeline, struct worker_thread *worker) {
     worker->left = pipeline->left = true;
+    pthread_detach(worker->thread);
     count_out(pipeline);
 }
 
@@ -366,7 +367,9 @@ static void join_all(struct dsn_pipeline *pipeline) {
     if (pipeline->place.work)
         empty_work(pipeline->place.work);
     for (size_t i = 0; i < pipeline->n_sources; i++)
-        if (pipeline->sources[i].thread && !pipeline->sources[i].left)
+        if (pipeline->sources[i].left)
+            pthread_detach(pipeline->sources[i].thread);
+        else if (pipeline->sources[i].thread)
             pthread_join(pipeline->sources[i].thread, NULL);
     if (pipeline->committer.outlets) /* last: what was stored is told */
         dsn_outlets_stop(pipeline->committer.outlets, pipeline->place.conf->drain_ms);
@@ -389,11 +392,11 @@ enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_coun
     enum dsn_error error = pipeline->source_failed ? DSN_ERR_IO : DSN_OK;
     if (counts)
         *counts = dsn_metrics_counts(pipeline->place.metrics);
+    dsn_outlets_close(pipeline->committer.outlets);
     if (pipeline->left)
         return DSN_ERR_BUSY;
     for (size_t i = 0; i < pipeline->n_sources; i++)
         pipeline->sources[i].source->ops->close(pipeline->sources[i].source);
-    dsn_outlets_close(pipeline->committer.outlets);
     free_place(&pipeline->place);
     close(pipeline->done_fd);
     close(pipeline->committer.wake_fd);

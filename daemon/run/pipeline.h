@@ -43,7 +43,7 @@ const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline);
 
 /* Waits for the end, and frees. `counts` (may be NULL): what became of the messages. DSN_ERR_IO: a source
  * could not be read to its end, or something in it not. DSN_ERR_BUSY: a thread does not come back, so that
- * nothing is freed, and the process has to end. NULL is fine. */
+ * not all is freed, and the process has to end. NULL is fine. */
 enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_counts *counts);
 
 #endif

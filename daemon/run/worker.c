@@ -88,7 +88,8 @@ static void pick_up(struct dsn_desk *desk, struct dsn_item *item, bool has_bytes
     pthread_mutex_lock(&desk->lock);
     desk->item = item;
     desk->has_bytes = has_bytes;
-    desk->begun_us = dsn_clock_cpu_us(desk->clock);
+    if (has_bytes) /* asks the kernel */
+        desk->begun_us = dsn_clock_cpu_us(desk->clock);
     desk->serial++;
     pthread_mutex_unlock(&desk->lock);
 }

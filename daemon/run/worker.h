@@ -47,7 +47,7 @@ struct dsn_desk {
     clockid_t clock;       /* of the worker */
     struct dsn_item *item; /* NULL: none, or it was taken away */
     bool has_bytes;        /* the item's are there; false: they are being read */
-    int64_t begun_us;      /* by that clock */
+    int64_t begun_us;      /* by that clock; once it has the bytes */
     uint64_t serial;       /* of what is done with the item */
     uint64_t seen;         /* the watcher's own, as are the next: what it saw last */
     int64_t seen_us;       /* by that clock */

@@ -1,7 +1,6 @@
 /* dead: what a dead letter of the queue has (queue.lua), written without the queue. */
 #include "dead.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "redis/queue.h"
 
@@ -14,7 +13,6 @@ struct dsn_dead {
     struct dsn_redis *redis;
     const char *source;
     char *key;
-    int64_t deadline_ms; /* of what is being put */
 };
 
 static int64_t idle(void *context) {
@@ -22,11 +20,11 @@ static int64_t idle(void *context) {
     return INT64_MAX;
 }
 
-/* Whoever has the message waits for us. */
+/* A try ends by itself, when there is no progress any more. */
 static bool give_up(void *context, bool away) {
-    const struct dsn_dead *dead = context;
-    (void)away; /* a try is a try */
-    return dsn_clock_monotonic_ms() >= dead->deadline_ms;
+    (void)context;
+    (void)away;
+    return false;
 }
 
 struct dsn_dead *dsn_dead_new(const struct dsn_redis_settings *redis, const char *prefix, const char *source,
@@ -36,8 +34,7 @@ struct dsn_dead *dsn_dead_new(const struct dsn_redis_settings *redis, const char
     dead->settings = *redis;
     dead->settings.scripts = no_scripts;
     dead->settings.quiet = true;
-    dead->waiter =
-        (struct dsn_redis_waiter){.context = dead, .wake_fd = wake_fd, .idle = idle, .give_up = give_up};
+    dead->waiter = (struct dsn_redis_waiter){.wake_fd = wake_fd, .idle = idle, .give_up = give_up};
     dead->source = source;
     dead->key = dsn_queue_dead(prefix);
     dead->redis = dsn_redis_new(&dead->settings, &dead->waiter);
@@ -94,7 +91,6 @@ enum dsn_error dsn_dead_put(struct dsn_dead *dead, const struct dsn_envelope *en
     dsn_queue_entry_add(&letter, DSN_QUEUE_ERROR, text(error));
     dsn_queue_entry_add(&letter, DSN_QUEUE_SOURCE, text(dead->source));
     dsn_queue_entry_add(&letter, DSN_QUEUE_ENTRY, text(entry));
-    dead->deadline_ms = dsn_clock_monotonic_ms() + dead->settings.timeout_ms;
     enum dsn_error result = ask(dead, &letter);
     dsn_queue_entry_clear(&letter);
     return result;

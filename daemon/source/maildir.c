@@ -291,17 +291,18 @@ static enum dsn_error lock(struct dsn_maildir *maildir, char *why, size_t why_si
     return DSN_OK;
 }
 
-/* What was being read when the last process ended is said: one of these messages may have been the reason. */
-static enum dsn_error open_marks(struct dsn_maildir *maildir, size_t n_workers, char *why, size_t why_size) {
+/* What was being read when the last process ended is said: one of these messages may have been the reason.
+ * Mail is read also where that cannot be noted: not every file system has memory that is shared with a file.
+ */
+static void open_marks(struct dsn_maildir *maildir, size_t n_workers) {
     struct dsn_source *source = &maildir->source;
     if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", n_workers, &source->marks) != DSN_OK)
-        return explain_errno(why, why_size, maildir->path, "cannot write " MARKS_NAME);
+        log_trouble(maildir, "note what is being read", errno);
     for (size_t i = 0; i < dsn_marks_count(source->marks); i++) {
         const char *name = dsn_marks_name(source->marks, i);
         DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", source->name),
                 dsn_log_str("item", name), dsn_log_int("times", dsn_marks_deaths(source->marks, name)));
     }
-    return DSN_OK;
 }
 
 static enum dsn_error open_directories(struct dsn_maildir *maildir, char *why, size_t why_size) {
@@ -340,11 +341,11 @@ enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, cha
                     : open_directories(maildir, why, why_size);
     if (!error)
         error = lock(maildir, why, why_size);
-    if (!error)
-        error = open_marks(maildir, settings->n_workers, why, why_size);
-    if (error)
+    if (error) {
         close_maildir(&maildir->source);
-    else
-        *out = &maildir->source;
-    return error;
+        return error;
+    }
+    open_marks(maildir, settings->n_workers);
+    *out = &maildir->source;
+    return DSN_OK;
 }

@@ -106,7 +106,7 @@ void dsn_marks_close(struct dsn_marks *marks) {
 /* What was found */
 
 size_t dsn_marks_count(const struct dsn_marks *marks) {
-    return marks->n - marks->n_workers;
+    return marks ? marks->n - marks->n_workers : 0;
 }
 
 const char *dsn_marks_name(const struct dsn_marks *marks, size_t i) {
@@ -114,7 +114,7 @@ const char *dsn_marks_name(const struct dsn_marks *marks, size_t i) {
 }
 
 static struct mark *find_found(const struct dsn_marks *marks, const char *name) {
-    return find(marks->marks + marks->n_workers, dsn_marks_count(marks), name);
+    return marks ? find(marks->marks + marks->n_workers, dsn_marks_count(marks), name) : NULL;
 }
 
 unsigned dsn_marks_deaths(const struct dsn_marks *marks, const char *name) {

@@ -13,7 +13,8 @@
  * `messages` any more, and begins it anew for so many workers. DSN_ERR_IO: errno says why. */
 enum dsn_error dsn_marks_open(int dir, const char *name, const char *messages, size_t n_workers,
                               struct dsn_marks **out);
-void dsn_marks_close(struct dsn_marks *marks); /* leaves the file; NULL is fine */
+/* NULL is fine for what follows: nobody keeps marks, and none were found. */
+void dsn_marks_close(struct dsn_marks *marks); /* leaves the file */
 
 /* How many messages were being read when the process ended and are still there, and which. */
 size_t dsn_marks_count(const struct dsn_marks *marks);
@@ -23,7 +24,7 @@ unsigned dsn_marks_deaths(const struct dsn_marks *marks, const char *name);
 /* The message has been put away. */
 void dsn_marks_forget(struct dsn_marks *marks, const char *name);
 
-/* Worker number `worker` begins to read the item, and ends. `marks` NULL: nobody keeps any. */
+/* Worker number `worker` begins to read the item, and ends. */
 void dsn_marks_begin(struct dsn_marks *marks, size_t worker, const struct dsn_item *item);
 void dsn_marks_end(struct dsn_marks *marks, size_t worker);
 

@@ -349,14 +349,17 @@ class OfTheMachine(Faults):
         if not library:
             self.skipTest("the Debian package libfaketime cannot be had here")
         clock = self.maildir.path / "clock"  # where the threads that read mail may read
-        clock.write_text("+0d")
-        daemon = self.begin(prefix=["env", f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={clock}",
+        clock.write_text("+0m")
+        # It steps a thread's CPU clock as well, which no real clock does: max_time has to be longer than a step.
+        conf = self.configure("[limits]\nmax_time = 1h")
+        daemon = self.begin(conf=conf, prefix=["env", f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={clock}",
                                     "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
                                     "FAKETIME_FORCE_MONOTONIC_FIX=0"])  # with that it spins itself
-        for days in (20, -20, 0):
-            (self.folder / "clock").write_text(f"{days:+}d")
+        for minutes in (50, -50, 0):
+            (self.folder / "clock").write_text(f"{minutes:+}m")
             (self.folder / "clock").rename(clock)
-            self.wait_loaded(lambda: round(self.ahead() / timedelta(days=1)) == days, f"its clock is {days} days ahead")
+            self.wait_loaded(lambda: round(self.ahead() / timedelta(minutes=1)) == minutes,
+                             f"its clock is {minutes} minutes ahead")
             self.wait_more(100)
             daemon.wait_quiet()
         self.finish_counted(daemon)
@@ -598,6 +601,12 @@ class OfCrashes(Case):
         self.assert_counted_once(20)
         self.wait_settled(21)
         self.assertEqual(self.maildir.names(".Failed"), [])
+
+    def test_mail_is_read_also_where_that_cannot_be_noted(self):
+        (self.maildir.path / ".dsnd.reading.new").mkdir()
+        self.deliver(20)
+        self.assertIn("note what is being read", self.once().events("source-trouble")[0])
+        self.assert_counted_once(20)
 
     def test_who_ends_in_order_leaves_nothing_behind(self):
         self.deliver(20)

@@ -132,7 +132,7 @@ class Lmtp(Case):
         self.assertEqual(self.stream(), [])
 
     def test_what_a_worker_does_not_come_back_from_is_a_dead_letter_and_its_client_is_told(self):
-        self.configure("[limits]\nmax_time = 50ms\nmax_bytes = 64MiB")
+        self.configure("[limits]\nmax_time = 50ms\nmax_bytes = 64MiB", redis_keys="timeout = 60s")  # for its disk
         tries, daemon = 0, self.start()
         while not daemon.events("stuck"):  # it came back before anybody looked
             self.assertEqual(self.send(slow_to_read()), [250])
