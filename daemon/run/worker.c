@@ -140,7 +140,7 @@ bool dsn_worker_is_blocked(const struct dsn_workplace *place, struct dsn_desk *d
     desk->seen_us = used_us;
     desk->idle_ms = same ? desk->idle_ms + step_ms : 0;
     bool now = desk->idle_ms > limit_ms;
-    if (now && !before) /* as long as it has the item, that has its name */
+    if (same && now && !before) /* as long as it has the item, that has its name */
         DSN_LOG(DSN_LOG_ERROR, "blocked", dsn_log_str("source", desk->item->source->name),
                 dsn_log_str("item", desk->item->name));
     pthread_mutex_unlock(&desk->lock);
