@@ -71,7 +71,8 @@ bool dsn_arena_failed(const struct dsn_arena *arena) {
     return arena->failed;
 }
 
-void *dsn_arena_take(struct dsn_arena *arena, size_t n) {
+/* Aligned for any object; nobody knows what is in it. */
+static void *take(struct dsn_arena *arena, size_t n) {
     if (n > SIZE_MAX / 2) {
         arena->failed = true;
         return NULL;
@@ -95,12 +96,12 @@ void *dsn_arena_take(struct dsn_arena *arena, size_t n) {
 }
 
 void *dsn_arena_alloc(struct dsn_arena *arena, size_t n) {
-    void *p = dsn_arena_take(arena, n);
+    void *p = take(arena, n);
     return p ? memset(p, 0, n) : NULL;
 }
 
 struct dsn_strview dsn_arena_copy(struct dsn_arena *arena, struct dsn_strview s) {
-    char *p = s.p ? dsn_arena_take(arena, s.n + 1) : NULL;
+    char *p = s.p ? take(arena, s.n + 1) : NULL;
     if (!p)
         return DSN_NONE;
     if (s.n)
@@ -110,7 +111,7 @@ struct dsn_strview dsn_arena_copy(struct dsn_arena *arena, struct dsn_strview s)
 }
 
 struct dsn_strview dsn_arena_lower(struct dsn_arena *arena, struct dsn_strview s) {
-    char *p = s.p ? dsn_arena_take(arena, s.n + 1) : NULL;
+    char *p = s.p ? take(arena, s.n + 1) : NULL;
     if (!p)
         return DSN_NONE;
     for (size_t i = 0; i < s.n; i++)
@@ -136,7 +137,7 @@ void dsn_buffer_init(struct dsn_buffer *b, struct dsn_arena *arena, size_t capac
 
 bool dsn_buffer_grow(struct dsn_buffer *b, size_t n) {
     size_t capacity = b->p ? (b->capacity + n) * 2 : n;
-    char *p = b->failed ? NULL : dsn_arena_take(b->arena, capacity + 1);
+    char *p = b->failed ? NULL : take(b->arena, capacity + 1);
     b->failed = !p;
     if (!p)
         return false;

@@ -19,8 +19,6 @@ bool dsn_arena_failed(const struct dsn_arena *arena);
 
 /* Zeroed and aligned for any object; NULL when memory runs out. */
 void *dsn_arena_alloc(struct dsn_arena *arena, size_t n);
-/* The same, but nobody knows what is in it. */
-void *dsn_arena_take(struct dsn_arena *arena, size_t n);
 /* A copy that is terminated by NUL; absent stays absent. `p` is NULL when memory runs out. */
 struct dsn_strview dsn_arena_copy(struct dsn_arena *arena, struct dsn_strview s);
 struct dsn_strview dsn_arena_lower(struct dsn_arena *arena, struct dsn_strview s);

@@ -46,8 +46,7 @@ struct dsn_strview dsn_json_shown(struct dsn_arena *arena, struct dsn_strview js
 
 /* Bytes of the object at the start of `text`. What is between its brackets and strings may be wrong yet.
  * DSN_ERR_SYNTAX: none is there, or it does not end; DSN_ERR_LIMIT: it is nested more deeply than
- * `max_depth`.
- */
+ * `max_depth`. */
 enum dsn_error dsn_json_object_length(struct dsn_strview text, size_t max_depth, size_t *out);
 /* Reads an object in valid UTF-8, which has to be all of `text` but white space, without the comments that
  * yajl would take. Freed with yajl_tree_free. NULL: it is none, nested more deeply than DSN_JSON_DEPTH_MAX,

@@ -86,8 +86,10 @@ static const struct dsn_prebuilt *choose_built(GHashTable *wanted) {
     size_t n, most = 0;
     const struct dsn_prebuilt *all = dsn_prebuilt_all(&n), *best = NULL;
     for (size_t i = 0; i < n; i++) {
+        if (all[i].n <= most) /* it cannot be better */
+            continue;
         size_t found = 0;
-        for (size_t j = 0; j < all[i].n && all[i].n > most; j++)
+        for (size_t j = 0; j < all[i].n; j++)
             found += g_hash_table_contains(wanted, all[i].patterns[j]);
         if (found > most) {
             most = found;

@@ -1,6 +1,8 @@
 /* queue: names, and finding fields in a reply. Asks Redis nothing. */
 #include "queue.h"
 
+#include "base/sv.h"
+
 #include <hiredis/hiredis.h>
 #include <string.h>
 
@@ -24,14 +26,14 @@ static void add(struct dsn_queue_entry *entry, struct dsn_strview argument) {
 }
 
 void dsn_queue_entry_add(struct dsn_queue_entry *entry, const char *name, struct dsn_strview value) {
-    add(entry, (struct dsn_strview){name, strlen(name)});
+    add(entry, dsn_sv_str(name));
     add(entry, value);
 }
 
 void dsn_queue_entry_init(struct dsn_queue_entry *entry, const char *key) {
     *entry = (struct dsn_queue_entry){g_ptr_array_new(), g_array_new(FALSE, FALSE, sizeof(size_t))};
-    add(entry, (struct dsn_strview){"XADD", 4});
-    dsn_queue_entry_add(entry, key, (struct dsn_strview){"*", 1});
+    add(entry, DSN_LIT("XADD"));
+    dsn_queue_entry_add(entry, key, DSN_LIT("*"));
 }
 
 void dsn_queue_entry_clear(struct dsn_queue_entry *entry) {

@@ -2,10 +2,10 @@
 #include "dead.h"
 
 #include "base/log.h"
+#include "base/sv.h"
 #include "redis/queue.h"
 
 #include <hiredis/hiredis.h>
-#include <string.h>
 
 struct dsn_dead {
     struct dsn_redis_settings settings;
@@ -52,10 +52,6 @@ void dsn_dead_free(struct dsn_dead *dead) {
     g_free(dead);
 }
 
-static struct dsn_strview text(const char *s) {
-    return (struct dsn_strview){s, strlen(s)};
-}
-
 /* What went wrong is logged. It is rare: no connection is kept for the next one. */
 static enum dsn_error ask(struct dsn_dead *dead, const struct dsn_queue_entry *entry) {
     redisReply *reply = NULL;
@@ -88,9 +84,9 @@ enum dsn_error dsn_dead_put(struct dsn_dead *dead, const struct dsn_envelope *en
     for (size_t i = 0; i < envelope->n_to; i++)
         dsn_queue_entry_add(&letter, DSN_QUEUE_TO, envelope->to[i]);
     dsn_queue_entry_add(&letter, DSN_QUEUE_MESSAGE, message);
-    dsn_queue_entry_add(&letter, DSN_QUEUE_ERROR, text(error));
-    dsn_queue_entry_add(&letter, DSN_QUEUE_SOURCE, text(dead->source));
-    dsn_queue_entry_add(&letter, DSN_QUEUE_ENTRY, text(entry));
+    dsn_queue_entry_add(&letter, DSN_QUEUE_ERROR, dsn_sv_str(error));
+    dsn_queue_entry_add(&letter, DSN_QUEUE_SOURCE, dsn_sv_str(dead->source));
+    dsn_queue_entry_add(&letter, DSN_QUEUE_ENTRY, dsn_sv_str(entry));
     enum dsn_error result = ask(dead, &letter);
     dsn_queue_entry_clear(&letter);
     return result;

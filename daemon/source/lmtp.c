@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sv.h"
 #include "base/wake.h"
 
 #include <errno.h>
@@ -99,10 +100,10 @@ static void free_handed(struct dsn_item *item) {
 static struct dsn_envelope envelope_of(const struct mail *mail, GArray **to) {
     *to = g_array_new(FALSE, FALSE, sizeof(struct dsn_strview));
     for (size_t i = 0; mail->to[i]; i++) {
-        struct dsn_strview address = {mail->to[i], strlen(mail->to[i])};
+        struct dsn_strview address = dsn_sv_str(mail->to[i]);
         g_array_append_val(*to, address);
     }
-    return (struct dsn_envelope){.from = {mail->from, strlen(mail->from)},
+    return (struct dsn_envelope){.from = dsn_sv_str(mail->from),
                                  .to = (const struct dsn_strview *)(const void *)(*to)->data,
                                  .n_to = (*to)->len};
 }

@@ -43,8 +43,7 @@ struct dsn_limits {
     unsigned max_depth;      /* of nesting, default 10 */
     unsigned max_headers;    /* header fields in a header, default 1,000 */
     unsigned max_recipients; /* in a report, default 10,000 */
-    unsigned
-        max_json_depth; /* of JSON; more deeply nested: not read, and truncated; default 16, at most 32 */
+    unsigned max_json_depth; /* of JSON; what is deeper is not read: truncated; default 16, at most 32 */
     size_t max_header_bytes; /* of a header field, with its folds; more is not looked at, default 64 KiB */
     size_t max_field_bytes;  /* of a field's value, unfolded; more is cut off, default 8 KiB */
 };
