@@ -1,6 +1,7 @@
 """Programs of Debian packages that are too big, or too much of a service, to be installed for a test: taken out of the
 package, into a folder beside the builds, and started from there."""
 
+import fcntl
 import pathlib
 import shutil
 import subprocess
@@ -22,9 +23,12 @@ def program(package, path):
 
 
 def unpacked(package):
-    """The folder that a package is unpacked in, empty where it cannot be had."""
-    if not any((FOLDER / package).glob("*")):
-        unpack(package)
+    """The folder that a package is unpacked in, empty where it cannot be had. One does that, and others wait."""
+    FOLDER.mkdir(exist_ok=True)
+    with open(FOLDER / f"{package}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any((FOLDER / package).glob("*")):
+            unpack(package)
     return FOLDER / package
 
 
