@@ -1,40 +1,43 @@
-/* keyfile: a GKeyFile that remembers its lines. Knows GLib's key file syntax, knows no particular file. */
+/* keyfile: a key file as groups of keys. Knows GLib's key file syntax, knows no particular file. */
 #include "keyfile.h"
 
 #include "sv.h"
 
 #include <string.h>
 
-struct dsn_keyfile {
-    GKeyFile *keys;
-    char *name;
-    char **groups;
-    size_t n_groups;
+/* Where things stand in a file that is being read: GKeyFile forgets it. */
+struct scan {
+    const char *name; /* of the file */
+    struct dsn_problems *problems;
     GHashTable *lines; /* "group\nkey" or "group" -> line number */
     GStringChunk *ids; /* what `lines` is looked up by */
     GString *id;       /* one of them */
+    GString *clean;    /* the lines, without what surrounds them */
 };
 
 /* "group\nkey", or "group"; borrowed until the next one. */
-static const char *line_id(const struct dsn_keyfile *kf, const char *group, const char *key) {
-    g_string_assign(kf->id, group);
+static const char *line_id(const struct scan *scan, const char *group, const char *key) {
+    g_string_assign(scan->id, group);
     if (key) {
-        g_string_append_c(kf->id, '\n');
-        g_string_append(kf->id, key);
+        g_string_append_c(scan->id, '\n');
+        g_string_append(scan->id, key);
     }
-    return kf->id->str;
+    return scan->id->str;
 }
 
-static bool remember(struct dsn_keyfile *kf, const char *group, const char *key, unsigned line,
-                     struct dsn_problems *problems) {
-    const char *id = line_id(kf, group, key);
-    gpointer before = g_hash_table_lookup(kf->lines, id);
+static unsigned line_of(const struct scan *scan, const char *group, const char *key) {
+    return GPOINTER_TO_UINT(g_hash_table_lookup(scan->lines, line_id(scan, group, key)));
+}
+
+static bool remember(struct scan *scan, const char *group, const char *key, unsigned line) {
+    unsigned before = line_of(scan, group, key);
     if (before) {
-        dsn_problems_add(problems, kf->name, line, "%s stands here a second time; the first is on line %u",
-                         key ? key : group, GPOINTER_TO_UINT(before));
+        dsn_problems_add(scan->problems, scan->name, line,
+                         "%s stands here a second time; the first is on line %u", key ? key : group, before);
         return false;
     }
-    g_hash_table_insert(kf->lines, g_string_chunk_insert(kf->ids, id), GUINT_TO_POINTER(line));
+    const char *id = g_string_chunk_insert(scan->ids, line_id(scan, group, key));
+    g_hash_table_insert(scan->lines, (gpointer)(guintptr)id, GUINT_TO_POINTER(line));
     return true;
 }
 
@@ -50,43 +53,40 @@ static void cut_comment(char *line) {
 
 /* Looks at one line before GKeyFile does: notes where it is, and refuses what GKeyFile would merge or blame
  * without a line number. */
-static bool scan_line(struct dsn_keyfile *kf, char *line, unsigned number, char **group,
-                      struct dsn_problems *problems) {
+static bool scan_line(struct scan *scan, char *line, unsigned number, char **group) {
     if (*line == '\0' || *line == '#')
         return true;
     if (*line == '[') {
         char *end = strrchr(line, ']');
         if (!end || end == line + 1 || end[1] != '\0') {
-            dsn_problems_add(problems, kf->name, number, "found \"%s\"; expected a section such as [name]",
-                             line);
+            dsn_problems_add(scan->problems, scan->name, number,
+                             "found \"%s\"; expected a section such as [name]", line);
             return false;
         }
         g_free(*group);
         *group = g_strndup(line + 1, (size_t)(end - line - 1));
-        return remember(kf, *group, NULL, number, problems);
+        return remember(scan, *group, NULL, number);
     }
     char *equals = strchr(line, '=');
     if (!equals || equals == line || !*group) {
-        dsn_problems_add(problems, kf->name, number, "found \"%.60s\"; expected %s", line,
+        dsn_problems_add(scan->problems, scan->name, number, "found \"%.60s\"; expected %s", line,
                          *group ? "key = value" : "a section such as [name] first");
         return false;
     }
     char *key = g_strstrip(g_strndup(line, (size_t)(equals - line)));
-    bool good = remember(kf, *group, key, number, problems);
+    bool good = remember(scan, *group, key, number);
     g_free(key);
     return good;
 }
 
-/* Leaves the lines in `clean`, without what surrounds them. */
-static bool scan(struct dsn_keyfile *kf, struct dsn_strview text, bool trailing_comments, GString *clean,
-                 struct dsn_problems *problems) {
+static bool scan_text(struct scan *scan, struct dsn_strview text, bool trailing_comments) {
     bool good = true;
     char *group = NULL;
     GString *line = g_string_new(NULL);
     struct dsn_strview bytes;
     for (unsigned number = 1; dsn_sv_next_line(&text, &bytes); number++) {
         if (!g_utf8_validate_len(bytes.p, bytes.n, NULL)) {
-            dsn_problems_add(problems, kf->name, number,
+            dsn_problems_add(scan->problems, scan->name, number,
                              "found bytes that are not UTF-8; save the file as UTF-8");
             good = false;
             continue;
@@ -96,77 +96,102 @@ static bool scan(struct dsn_keyfile *kf, struct dsn_strview text, bool trailing_
         if (trailing_comments)
             cut_comment(line->str);
         g_strstrip(line->str);
-        good &= scan_line(kf, line->str, number, &group, problems);
-        g_string_append(clean, line->str);
-        g_string_append_c(clean, '\n');
+        good &= scan_line(scan, line->str, number, &group);
+        g_string_append(scan->clean, line->str);
+        g_string_append_c(scan->clean, '\n');
     }
     g_string_free(line, TRUE);
     g_free(group);
     return good;
 }
 
+static struct dsn_keyfile_group take_group(const struct scan *scan, GKeyFile *keys, const char *name,
+                                           GStringChunk *texts) {
+    gsize n = 0;
+    char **names = g_key_file_get_keys(keys, name, &n, NULL);
+    struct dsn_keyfile_key *list = g_new0(struct dsn_keyfile_key, n);
+    for (gsize i = 0; i < n; i++) {
+        char *value = g_key_file_get_value(keys, name, names[i], NULL);
+        list[i] = (struct dsn_keyfile_key){g_string_chunk_insert_const(texts, names[i]),
+                                           g_string_chunk_insert(texts, g_strstrip(value)),
+                                           line_of(scan, name, names[i])};
+        g_free(value);
+    }
+    g_strfreev(names);
+    return (struct dsn_keyfile_group){g_string_chunk_insert(texts, name), line_of(scan, name, NULL), list, n};
+}
+
+static struct dsn_keyfile *take_file(const struct scan *scan, GKeyFile *keys) {
+    gsize n = 0;
+    char **names = g_key_file_get_groups(keys, &n);
+    struct dsn_keyfile_group *groups = g_new0(struct dsn_keyfile_group, n);
+    struct dsn_keyfile *kf = g_new(struct dsn_keyfile, 1);
+    GStringChunk *texts = g_string_chunk_new(4096);
+    for (gsize i = 0; i < n; i++)
+        groups[i] = take_group(scan, keys, names[i], texts);
+    *kf = (struct dsn_keyfile){g_string_chunk_insert(texts, scan->name), groups, n, texts};
+    g_strfreev(names);
+    return kf;
+}
+
 enum dsn_error dsn_keyfile_new(const char *name, struct dsn_strview text, bool trailing_comments,
                                struct dsn_problems *problems, struct dsn_keyfile **out) {
-    struct dsn_keyfile *kf = g_new0(struct dsn_keyfile, 1);
-    kf->keys = g_key_file_new();
-    kf->name = g_strdup(name);
-    kf->lines = g_hash_table_new(g_str_hash, g_str_equal);
-    kf->ids = g_string_chunk_new(4096);
-    kf->id = g_string_new(NULL);
-    GString *clean = g_string_sized_new(text.n + 1);
-    enum dsn_error error = scan(kf, text, trailing_comments, clean, problems) ? DSN_OK : DSN_ERR_SYNTAX;
+    struct scan scan = {.name = name, .problems = problems};
+    scan.lines = g_hash_table_new(g_str_hash, g_str_equal);
+    scan.ids = g_string_chunk_new(4096);
+    scan.id = g_string_new(NULL);
+    scan.clean = g_string_sized_new(text.n + 1);
+    GKeyFile *keys = g_key_file_new();
+    enum dsn_error error = scan_text(&scan, text, trailing_comments) ? DSN_OK : DSN_ERR_SYNTAX;
     GError *why = NULL;
-    if (!error && !g_key_file_load_from_data(kf->keys, clean->str, clean->len, G_KEY_FILE_NONE, &why)) {
+    if (!error && !g_key_file_load_from_data(keys, scan.clean->str, scan.clean->len, G_KEY_FILE_NONE, &why)) {
         dsn_problems_add(problems, name, 0, "%s", why->message);
         g_error_free(why);
         error = DSN_ERR_SYNTAX;
     }
-    g_string_free(clean, TRUE);
-    gsize n = 0;
-    kf->groups = g_key_file_get_groups(kf->keys, &n);
-    kf->n_groups = n;
-    if (error) {
-        dsn_keyfile_free(kf);
-        return error;
-    }
-    *out = kf;
-    return DSN_OK;
+    if (!error)
+        *out = take_file(&scan, keys);
+    g_key_file_free(keys);
+    g_string_free(scan.clean, TRUE);
+    g_string_free(scan.id, TRUE);
+    g_string_chunk_free(scan.ids);
+    g_hash_table_destroy(scan.lines);
+    return error;
 }
 
 void dsn_keyfile_free(struct dsn_keyfile *kf) {
     if (!kf)
         return;
-    g_key_file_free(kf->keys);
-    g_strfreev(kf->groups);
-    g_hash_table_destroy(kf->lines);
-    g_string_chunk_free(kf->ids);
-    g_string_free(kf->id, TRUE);
-    g_free(kf->name);
+    for (size_t i = 0; i < kf->n; i++)
+        g_free((gpointer)(guintptr)kf->groups[i].keys);
+    g_free((gpointer)(guintptr)kf->groups);
+    g_string_chunk_free(kf->texts);
     g_free(kf);
 }
 
-const char *dsn_keyfile_name(const struct dsn_keyfile *kf) {
-    return kf->name;
+const struct dsn_keyfile_group *dsn_keyfile_find(const struct dsn_keyfile *kf, const char *name) {
+    for (size_t i = 0; i < kf->n; i++) {
+        if (strcmp(kf->groups[i].name, name) == 0)
+            return &kf->groups[i];
+    }
+    return NULL;
 }
 
-char **dsn_keyfile_groups(const struct dsn_keyfile *kf, size_t *n) {
-    if (n)
-        *n = kf->n_groups;
-    return kf->groups;
+static const struct dsn_keyfile_key *find_key(const struct dsn_keyfile_group *group, const char *name) {
+    for (size_t i = 0; i < group->n; i++) {
+        if (strcmp(group->keys[i].name, name) == 0)
+            return &group->keys[i];
+    }
+    return NULL;
 }
 
-char **dsn_keyfile_keys(const struct dsn_keyfile *kf, const char *group) {
-    char **keys = g_key_file_get_keys(kf->keys, group, NULL, NULL);
-    return keys ? keys : g_new0(char *, 1);
+const char *dsn_keyfile_get(const struct dsn_keyfile_group *group, const char *key) {
+    const struct dsn_keyfile_key *found = find_key(group, key);
+    return found ? found->value : NULL;
 }
 
-char *dsn_keyfile_get(const struct dsn_keyfile *kf, const char *group, const char *key) {
-    char *value = g_key_file_get_value(kf->keys, group, key, NULL);
-    return value ? g_strstrip(value) : NULL;
-}
-
-char **dsn_keyfile_get_list(const struct dsn_keyfile *kf, const char *group, const char *key) {
-    char *value = dsn_keyfile_get(kf, group, key);
+char **dsn_keyfile_get_list(const struct dsn_keyfile_group *group, const char *key) {
+    const char *value = dsn_keyfile_get(group, key);
     if (!value)
         return NULL;
     char **parts = g_strsplit(value, ";", -1);
@@ -178,15 +203,12 @@ char **dsn_keyfile_get_list(const struct dsn_keyfile *kf, const char *group, con
             g_free(parts[i]);
     }
     parts[kept] = NULL;
-    g_free(value);
     return parts;
 }
 
-unsigned dsn_keyfile_line(const struct dsn_keyfile *kf, const char *group, const char *key) {
-    gpointer line = g_hash_table_lookup(kf->lines, line_id(kf, group, key));
-    if (!line && key)
-        line = g_hash_table_lookup(kf->lines, group);
-    return GPOINTER_TO_UINT(line);
+unsigned dsn_keyfile_line(const struct dsn_keyfile_group *group, const char *key) {
+    const struct dsn_keyfile_key *found = group && key ? find_key(group, key) : NULL;
+    return found ? found->line : group ? group->line : 0;
 }
 
 static bool is_allowed(const char *key, const char *const *allowed) {
@@ -199,19 +221,19 @@ static bool is_allowed(const char *key, const char *const *allowed) {
     return false;
 }
 
-bool dsn_keyfile_only(const struct dsn_keyfile *kf, const char *group, const char *const *allowed,
-                      struct dsn_problems *problems) {
+bool dsn_keyfile_only(const struct dsn_keyfile *kf, const struct dsn_keyfile_group *group,
+                      const char *const *allowed, struct dsn_problems *problems) {
     bool good = true;
-    char **keys = dsn_keyfile_keys(kf, group);
-    for (size_t i = 0; keys[i]; i++) {
-        if (is_allowed(keys[i], allowed))
+    for (size_t i = 0; i < group->n; i++) {
+        const struct dsn_keyfile_key *key = &group->keys[i];
+        if (is_allowed(key->name, allowed))
             continue;
         char *list = g_strjoinv(", ", (char **)(guintptr)allowed);
-        dsn_problems_add(problems, kf->name, dsn_keyfile_line(kf, group, keys[i]),
-                         "found unknown key \"%s\" in [%s]; expected one of: %s", keys[i], group, list);
+        dsn_problems_add(problems, kf->name, key->line,
+                         "found unknown key \"%s\" in [%s]; expected one of: %s", key->name, group->name,
+                         list);
         g_free(list);
         good = false;
     }
-    g_strfreev(keys);
     return good;
 }

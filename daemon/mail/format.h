@@ -13,8 +13,8 @@ struct dsn_formats_scratch;
 
 /* `files` in order of precedence; only read during the call. DSN_ERR_SYNTAX: the problems say what and where.
  */
-enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struct dsn_problems *problems,
-                               struct dsn_formats **out);
+enum dsn_error dsn_formats_new(const struct dsn_keyfile *const *files, size_t n,
+                               struct dsn_problems *problems, struct dsn_formats **out);
 void dsn_formats_free(struct dsn_formats *formats); /* NULL is fine */
 
 enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct dsn_formats_scratch **out);

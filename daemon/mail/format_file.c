@@ -21,23 +21,25 @@ static const char *const allowed[] = {
 struct loading {
     struct dsn_formats *formats;
     struct dsn_problems *problems;
+    const struct dsn_keyfile *kf; /* that is being read, and its section */
+    const struct dsn_keyfile_group *group;
     GPtrArray *header_patterns, *body_patterns; /* of char * */
     enum dsn_error error;
 };
 
-static void complain(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
+static void complain(struct loading *l, const struct dsn_keyfile_group *group, const char *key,
                      const char *why) {
-    dsn_problems_add(l->problems, dsn_keyfile_name(kf), dsn_keyfile_line(kf, group, key), "%s: %s", key, why);
+    dsn_problems_add(l->problems, l->kf->name, dsn_keyfile_line(group, key), "%s: %s", key, why);
     l->error = DSN_ERR_SYNTAX;
 }
 
-static void add_capture(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
-                        struct dsn_captures *list) {
-    char *pattern = dsn_keyfile_get(kf, group, key), *why = NULL;
+static void add_capture(struct loading *l, const struct dsn_keyfile_group *group,
+                        const struct dsn_keyfile_key *key, struct dsn_captures *list) {
+    char *why = NULL;
     struct dsn_capture *capture = NULL;
-    enum dsn_error error = dsn_capture_new(pattern, &capture, &why);
+    enum dsn_error error = dsn_capture_new(key->value, &capture, &why);
     if (error == DSN_ERR_SYNTAX)
-        complain(l, kf, group, key, why);
+        complain(l, group, key->name, why);
     else if (error)
         l->error = error;
     if (capture) {
@@ -45,7 +47,6 @@ static void add_capture(struct loading *l, const struct dsn_keyfile *kf, const c
         list->items[list->n++] = capture;
     }
     g_free(why);
-    g_free(pattern);
 }
 
 /* "recipient" and "recipient.2" are both of "recipient". */
@@ -54,14 +55,12 @@ static bool is_key_of(const char *key, const char *name) {
     return strncmp(key, name, n) == 0 && (key[n] == '\0' || key[n] == '.');
 }
 
-static void add_captures(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *name,
+static void add_captures(struct loading *l, const struct dsn_keyfile_group *group, const char *name,
                          struct dsn_captures *list) {
-    char **keys = dsn_keyfile_keys(kf, group);
-    for (size_t i = 0; keys[i]; i++) {
-        if (is_key_of(keys[i], name))
-            add_capture(l, kf, group, keys[i], list);
+    for (size_t i = 0; i < group->n; i++) {
+        if (is_key_of(group->keys[i].name, name))
+            add_capture(l, group, &group->keys[i], list);
     }
-    g_strfreev(keys);
 }
 
 static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format,
@@ -85,48 +84,39 @@ static char *header_pattern(const char *name, const char *pattern) {
     return whole;
 }
 
-static void add_conditions(struct loading *l, const struct dsn_keyfile *kf, const char *group,
-                           struct dsn_format *format) {
-    char **keys = dsn_keyfile_keys(kf, group);
-    for (size_t i = 0; keys[i]; i++) {
-        char *pattern = dsn_keyfile_get(kf, group, keys[i]);
-        if (strcmp(keys[i], "from") == 0)
+static void add_conditions(struct loading *l, struct dsn_format *format) {
+    for (size_t i = 0; i < l->group->n; i++) {
+        const char *key = l->group->keys[i].name, *pattern = l->group->keys[i].value;
+        if (strcmp(key, "from") == 0)
             add_condition(l, true, header_pattern("From", pattern), format, false);
-        else if (strcmp(keys[i], "subject") == 0)
+        else if (strcmp(key, "subject") == 0)
             add_condition(l, true, header_pattern("Subject", pattern), format, false);
-        else if (strncmp(keys[i], "header.", 7) == 0)
-            add_condition(l, true, header_pattern(keys[i] + 7, pattern), format, false);
-        else if (strcmp(keys[i], "header") == 0 || strcmp(keys[i], "not-header") == 0)
-            add_condition(l, true, g_strdup_printf("(?m:%s)", pattern), format, *keys[i] == 'n');
-        else if (is_key_of(keys[i], "body") || strcmp(keys[i], "not-body") == 0)
-            add_condition(l, false, g_strdup_printf("(?m:%s)", pattern), format, *keys[i] == 'n');
-        g_free(pattern);
+        else if (strncmp(key, "header.", 7) == 0)
+            add_condition(l, true, header_pattern(key + 7, pattern), format, false);
+        else if (strcmp(key, "header") == 0 || strcmp(key, "not-header") == 0)
+            add_condition(l, true, g_strdup_printf("(?m:%s)", pattern), format, *key == 'n');
+        else if (is_key_of(key, "body") || strcmp(key, "not-body") == 0)
+            add_condition(l, false, g_strdup_printf("(?m:%s)", pattern), format, *key == 'n');
     }
-    g_strfreev(keys);
 }
 
-static void read_kind(struct loading *l, const struct dsn_keyfile *kf, const char *group,
-                      struct dsn_format *format) {
-    char *value = dsn_keyfile_get(kf, group, "kind");
+static void read_kind(struct loading *l, struct dsn_format *format) {
+    const char *value = dsn_keyfile_get(l->group, "kind");
     int kind = value ? dsn_word_find(dsn_word_kind, dsn_sv_str(value)) : DSN_KIND_BOUNCE;
     format->kind = kind < 0 ? DSN_KIND_BOUNCE : (enum dsn_kind)kind;
     if (kind < 0)
-        complain(l, kf, group, "kind", "expected bounce, delay, complaint, auto-reply, delivered or none");
-    g_free(value);
+        complain(l, l->group, "kind", "expected bounce, delay, complaint, auto-reply, delivered or none");
 }
 
-static void read_class(struct loading *l, const struct dsn_keyfile *kf, const char *group,
-                       struct dsn_format *format) {
-    char *value = dsn_keyfile_get(kf, group, "class");
+static void read_class(struct loading *l, const struct dsn_keyfile_group *group, struct dsn_format *format) {
+    const char *value = dsn_keyfile_get(group, "class");
     if (value && strcmp(value, "4") != 0 && strcmp(value, "5") != 0)
-        complain(l, kf, group, "class", "expected 4 or 5");
+        complain(l, group, "class", "expected 4 or 5");
     else if (value)
         format->cls = (uint8_t)(*value - '0');
-    g_free(value);
 }
 
-static void read_find(struct loading *l, const struct dsn_keyfile *kf, const char *group,
-                      struct dsn_format *format) {
+static void read_find(struct loading *l, const struct dsn_keyfile_group *group, struct dsn_format *format) {
     const struct {
         const char *name;
         bool *flag;
@@ -136,7 +126,7 @@ static void read_find(struct loading *l, const struct dsn_keyfile *kf, const cha
         {"original", &format->from_original},
         {"from", &format->replier},
     };
-    char **values = dsn_keyfile_get_list(kf, group, "find");
+    char **values = dsn_keyfile_get_list(group, "find");
     for (size_t i = 0; values && values[i]; i++) {
         bool known = false;
         for (size_t k = 0; k < G_N_ELEMENTS(ways); k++) {
@@ -144,34 +134,30 @@ static void read_find(struct loading *l, const struct dsn_keyfile *kf, const cha
                 known = *ways[k].flag = true;
         }
         if (!known)
-            complain(l, kf, group, "find", "expected some of: anywhere; x-failed-recipients; original; from");
+            complain(l, group, "find", "expected some of: anywhere; x-failed-recipients; original; from");
     }
     g_strfreev(values);
 }
 
-static void read_flag(struct loading *l, const struct dsn_keyfile *kf, const char *group, const char *key,
-                      bool *flag) {
-    char *value = dsn_keyfile_get(kf, group, key);
+static void read_flag(struct loading *l, const char *key, bool *flag) {
+    const char *value = dsn_keyfile_get(l->group, key);
     if (value && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-        complain(l, kf, group, key, "expected yes or no");
+        complain(l, l->group, key, "expected yes or no");
     *flag = value && strcmp(value, "yes") == 0;
-    g_free(value);
 }
 
 /* The section of the same file whose expressions hold where this one has none of its own; NULL: none. */
-static char *read_like(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
-    char *like = dsn_keyfile_get(kf, group, "like");
-    if (like && !dsn_keyfile_line(kf, like, NULL)) {
-        complain(l, kf, group, "like", "there is no such section in this file");
-        g_free(like);
-        return NULL;
-    }
+static const struct dsn_keyfile_group *read_like(struct loading *l) {
+    const char *name = dsn_keyfile_get(l->group, "like");
+    const struct dsn_keyfile_group *like = name ? dsn_keyfile_find(l->kf, name) : NULL;
+    if (name && !like)
+        complain(l, l->group, "like", "there is no such section in this file");
     return like;
 }
 
-static void read_format(struct loading *l, const struct dsn_keyfile *kf, const char *group) {
+static void read_format(struct loading *l) {
     struct dsn_format format = {
-        .name = g_strdup(group), .file = g_strdup(dsn_keyfile_name(kf)), .evident_only = true};
+        .name = g_strdup(l->group->name), .file = g_strdup(l->kf->name), .evident_only = true};
     const struct {
         const char *name;
         struct dsn_captures *list;
@@ -182,63 +168,57 @@ static void read_format(struct loading *l, const struct dsn_keyfile *kf, const c
         {"delay", &format.delay},   {"temporary", &format.temporary},
         {"before", &format.before},
     };
-    if (!dsn_keyfile_only(kf, group, allowed, l->problems))
+    if (!dsn_keyfile_only(l->kf, l->group, allowed, l->problems))
         l->error = DSN_ERR_SYNTAX;
-    format.sample = dsn_keyfile_get(kf, group, "sample");
-    format.sample_line = dsn_keyfile_line(kf, group, "sample");
-    read_kind(l, kf, group, &format);
-    read_class(l, kf, group, &format);
-    read_find(l, kf, group, &format);
-    read_flag(l, kf, group, "generic", &format.generic);
-    char *like = read_like(l, kf, group);
+    format.sample = g_strdup(dsn_keyfile_get(l->group, "sample"));
+    format.sample_line = dsn_keyfile_line(l->group, "sample");
+    read_kind(l, &format);
+    read_class(l, l->group, &format);
+    read_find(l, l->group, &format);
+    read_flag(l, "generic", &format.generic);
+    const struct dsn_keyfile_group *like = read_like(l);
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
-        add_captures(l, kf, group, lists[i].name, lists[i].list);
+        add_captures(l, l->group, lists[i].name, lists[i].list);
         if (like && !lists[i].list->n)
-            add_captures(l, kf, like, lists[i].name, lists[i].list);
+            add_captures(l, like, lists[i].name, lists[i].list);
     }
     if (like && !format.cls)
-        read_class(l, kf, like, &format);
+        read_class(l, like, &format);
     if (like)
-        read_find(l, kf, like, &format);
-    g_free(like);
-    add_conditions(l, kf, group, &format);
+        read_find(l, like, &format);
+    add_conditions(l, &format);
     if (!format.n_conditions)
-        complain(l, kf, group, group,
+        complain(l, l->group, l->group->name,
                  "nothing says how it is recognised; expected from, subject, header or body");
     l->formats->items = g_renew(struct dsn_format, l->formats->items, l->formats->n + 1);
     l->formats->items[l->formats->n++] = format;
 }
 
 /* What holds for all formats: where a returned message begins, and what a report has in its header. */
-static void read_shared(struct loading *l, const struct dsn_keyfile *kf) {
+static void read_shared(struct loading *l) {
     static const char *const keys[] = {"end", "end.*", "header", "header.*", "about", NULL};
-    if (!dsn_keyfile_only(kf, SHARED, keys, l->problems))
+    if (!dsn_keyfile_only(l->kf, l->group, keys, l->problems))
         l->error = DSN_ERR_SYNTAX;
-    add_captures(l, kf, SHARED, "end", &l->formats->end);
-    char **names = dsn_keyfile_keys(kf, SHARED);
-    for (size_t i = 0; names[i]; i++) {
-        char *pattern = is_key_of(names[i], "header") ? dsn_keyfile_get(kf, SHARED, names[i]) : NULL;
-        if (pattern)
-            add_condition(l, true, g_strdup_printf("(?m:%s)", pattern), NULL, false);
-        g_free(pattern);
+    add_captures(l, l->group, "end", &l->formats->end);
+    for (size_t i = 0; i < l->group->n; i++) {
+        const struct dsn_keyfile_key *key = &l->group->keys[i];
+        if (is_key_of(key->name, "header"))
+            add_condition(l, true, g_strdup_printf("(?m:%s)", key->value), NULL, false);
     }
-    g_strfreev(names);
 }
 
 /* The shared section, and every format that is (or is not) a generic one. */
 static void read_file(struct loading *l, const struct dsn_keyfile *kf, bool generic) {
-    size_t n;
-    char **groups = dsn_keyfile_groups(kf, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(groups[i], SHARED) == 0) {
-            if (!generic)
-                read_shared(l, kf);
+    l->kf = kf;
+    for (size_t i = 0; i < kf->n; i++) {
+        l->group = &kf->groups[i];
+        const char *value = dsn_keyfile_get(l->group, "generic");
+        if ((value && strcmp(value, "yes") == 0) != generic)
             continue;
-        }
-        char *value = dsn_keyfile_get(kf, groups[i], "generic");
-        if ((value && strcmp(value, "yes") == 0) == generic)
-            read_format(l, kf, groups[i]);
-        g_free(value);
+        if (strcmp(l->group->name, SHARED) == 0)
+            read_shared(l);
+        else
+            read_format(l);
     }
 }
 
@@ -261,8 +241,8 @@ static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher *
     g_free(why);
 }
 
-enum dsn_error dsn_formats_new(struct dsn_keyfile *const *files, size_t n, struct dsn_problems *problems,
-                               struct dsn_formats **out) {
+enum dsn_error dsn_formats_new(const struct dsn_keyfile *const *files, size_t n,
+                               struct dsn_problems *problems, struct dsn_formats **out) {
     struct dsn_formats *formats = g_new0(struct dsn_formats, 1);
     formats->header_conditions = g_array_new(FALSE, TRUE, sizeof(struct dsn_condition));
     formats->body_conditions = g_array_new(FALSE, TRUE, sizeof(struct dsn_condition));

@@ -80,10 +80,10 @@ struct reading {
     struct dsn_policies *policies;
 };
 
-static void complain(const struct reading *reading, const char *group, const char *key, const char *found,
-                     const char *expected) {
-    dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file),
-                     dsn_keyfile_line(reading->file, group, key), "%s = %s: %s", key, found, expected);
+static void complain(const struct reading *reading, const struct dsn_keyfile_group *group, const char *key,
+                     const char *found, const char *expected) {
+    dsn_problems_add(reading->problems, reading->file->name, dsn_keyfile_line(group, key), "%s = %s: %s", key,
+                     found, expected);
 }
 
 /* Each returns what is wrong, or NULL. */
@@ -181,23 +181,23 @@ static const struct texts *builtin_row(const char *name) {
 }
 
 /* What a group says; `group` NULL: nothing. */
-static void apply_group(const struct reading *reading, const char *group, struct dsn_policy *policy) {
+static void apply_group(const struct reading *reading, const struct dsn_keyfile_group *group,
+                        struct dsn_policy *policy) {
     for (size_t i = 0; i < N_KEYS && group; i++) {
-        char *text = dsn_keyfile_get(reading->file, group, keys[i].name);
+        const char *text = dsn_keyfile_get(group, keys[i].name);
         const char *refusal = text ? set(&keys[i], text, policy) : NULL;
         if (refusal)
             complain(reading, group, keys[i].name, text, refusal);
-        g_free(text);
     }
     if (policy->over_ms >= policy->window_ms && policy->bounces > 1)
-        dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file),
-                         group ? dsn_keyfile_line(reading->file, group, NULL) : 0,
+        dsn_problems_add(reading->problems, reading->file->name, dsn_keyfile_line(group, NULL),
                          "[policy %s]: over is as long as window, so that it is never reached; expected less",
                          policy->name);
 }
 
 /* A row: as [policy] has it, then as built in, then as the group says. */
-static struct dsn_policy *add_row(const struct reading *reading, const char *name, const char *group) {
+static struct dsn_policy *add_row(const struct reading *reading, const char *name,
+                                  const struct dsn_keyfile_group *group) {
     struct dsn_policies *policies = reading->policies;
     struct dsn_policy *policy = g_new0(struct dsn_policy, 1);
     const struct dsn_policy *base = row(policies, DEFAULT_NAME);
@@ -216,16 +216,16 @@ static bool is_name(const char *text) {
     return text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
-static void read_named(const struct reading *reading, const char *group) {
+static void read_named(const struct reading *reading, const struct dsn_keyfile_group *group) {
     const char *allowed[N_KEYS + 1] = {NULL};
-    const char *name = group + strlen(GROUP_PREFIX);
-    struct named named = {NULL, dsn_keyfile_line(reading->file, group, NULL)};
+    const char *name = group->name + strlen(GROUP_PREFIX);
+    struct named named = {NULL, group->line};
     for (size_t i = 0; i < N_KEYS; i++)
         allowed[i] = keys[i].name;
     dsn_keyfile_only(reading->file, group, allowed, reading->problems);
     if (!is_name(name) || strcmp(name, DEFAULT_NAME) == 0) {
-        dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file), named.line,
-                         "[%s]: no name; expected [policy NAME] with a reason or a category", group);
+        dsn_problems_add(reading->problems, reading->file->name, named.line,
+                         "[%s]: no name; expected [policy NAME] with a reason or a category", group->name);
         return;
     }
     named.name = add_row(reading, name, group)->name;
@@ -233,19 +233,18 @@ static void read_named(const struct reading *reading, const char *group) {
 }
 
 /* What only [policy] has. */
-static void read_general(const struct reading *reading) {
+static void read_general(const struct reading *reading, const struct dsn_keyfile_group *group) {
     struct dsn_policies *policies = reading->policies;
     const char *allowed[N_KEYS + 3] = {"stale", "scope_headers"};
     static const struct key stale = {"stale", KEY_DURATION, 0, 0, 3600 * SECOND, 3650 * DAY, NULL};
     for (size_t i = 0; i < N_KEYS; i++)
         allowed[i + 2] = keys[i].name;
-    dsn_keyfile_only(reading->file, GROUP, allowed, reading->problems);
-    char *text = dsn_keyfile_get(reading->file, GROUP, stale.name);
+    dsn_keyfile_only(reading->file, group, allowed, reading->problems);
+    const char *text = dsn_keyfile_get(group, stale.name);
     const char *refusal = text ? set_duration(&stale, text, &policies->stale_ms) : NULL;
     if (refusal)
-        complain(reading, GROUP, stale.name, text, refusal);
-    g_free(text);
-    policies->scope_headers = dsn_keyfile_get_list(reading->file, GROUP, "scope_headers");
+        complain(reading, group, stale.name, text, refusal);
+    policies->scope_headers = dsn_keyfile_get_list(group, "scope_headers");
 }
 
 static void write_json(struct dsn_policies *policies) {
@@ -271,24 +270,22 @@ bool dsn_policies_has_group(const char *group) {
 struct dsn_policies *dsn_policies_read(const struct dsn_keyfile *file, struct dsn_problems *problems) {
     struct dsn_policies *policies = g_new0(struct dsn_policies, 1);
     struct reading reading = {file, problems, policies};
-    size_t n;
-    char **groups = dsn_keyfile_groups(file, &n);
     policies->rows = g_ptr_array_new_with_free_func(g_free);
     policies->named = g_array_new(FALSE, FALSE, sizeof(struct named));
     policies->names = g_string_chunk_new(256);
     policies->json = g_string_new(NULL);
     policies->stale_ms = STALE;
-    policies->file = g_strdup(dsn_keyfile_name(file));
-    bool general = dsn_keyfile_line(file, GROUP, NULL) > 0;
+    policies->file = g_strdup(file->name);
+    const struct dsn_keyfile_group *general = dsn_keyfile_find(file, GROUP);
     if (general)
-        read_general(&reading);
-    const struct dsn_policy *base = add_row(&reading, DEFAULT_NAME, general ? GROUP : NULL);
+        read_general(&reading, general);
+    const struct dsn_policy *base = add_row(&reading, DEFAULT_NAME, general);
     if (base->bounces == 1)
-        complain(&reading, GROUP, "bounces", "1",
+        complain(&reading, general, "bounces", "1",
                  "what only counts never suppresses alone; expected 0 or 2 to 10");
-    for (size_t i = 0; i < n; i++)
-        if (g_str_has_prefix(groups[i], GROUP_PREFIX))
-            read_named(&reading, groups[i]);
+    for (size_t i = 0; i < file->n; i++)
+        if (g_str_has_prefix(file->groups[i].name, GROUP_PREFIX))
+            read_named(&reading, &file->groups[i]);
     for (size_t i = 1; i < G_N_ELEMENTS(builtin); i++)
         if (!row(policies, builtin[i].name))
             add_row(&reading, builtin[i].name, NULL);

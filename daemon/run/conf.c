@@ -185,14 +185,14 @@ struct reading {
 
 /* Where a value stands, for problems; `group` NULL: it is a default. */
 struct place {
-    const char *group, *key;
+    const struct dsn_keyfile_group *group;
+    const char *key;
 };
 
 static void complain(const struct reading *reading, struct place place, const char *found,
                      const char *expected) {
-    dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file),
-                     dsn_keyfile_line(reading->file, place.group, place.key), "%s = %s: %s", place.key, found,
-                     expected);
+    dsn_problems_add(reading->problems, reading->file->name, dsn_keyfile_line(place.group, place.key),
+                     "%s = %s: %s", place.key, found, expected);
 }
 
 static void set_amount(const struct reading *reading, struct place place, const struct key *key,
@@ -248,7 +248,7 @@ static void set_text(const struct reading *reading, struct place place, const st
 }
 
 static void set_list(const struct reading *reading, struct place place, const struct key *key, char ***out) {
-    char **list = dsn_keyfile_get_list(reading->file, place.group, place.key);
+    char **list = dsn_keyfile_get_list(place.group, place.key);
     for (size_t i = 0; list[i]; i++) {
         const char *refusal = key->refuse ? key->refuse(list[i]) : NULL;
         for (size_t k = 0; !refusal && k < i; k++)
@@ -284,48 +284,45 @@ static void set_defaults(const struct reading *reading, const char *section, voi
 }
 
 /* Reads the keys of `section` that a group has, and adds their names to `allowed`, which is ended by NULL. */
-static void read_keys(const struct reading *reading, const char *group, const char *section, void *base,
-                      const char **allowed) {
+static void read_keys(const struct reading *reading, const struct dsn_keyfile_group *group,
+                      const char *section, void *base, const char **allowed) {
     while (*allowed)
         allowed++;
     for (size_t i = 0; i < N_KEYS; i++) {
         if (strcmp(keys[i].section, section) != 0)
             continue;
         *allowed++ = keys[i].name;
-        char *text = dsn_keyfile_get(reading->file, group, keys[i].name);
+        const char *text = dsn_keyfile_get(group, keys[i].name);
         if (text)
             set(reading, (struct place){group, keys[i].name}, &keys[i], text, base);
-        g_free(text);
     }
 }
 
-static void read_group(const struct reading *reading, const char *group) {
+static void read_group(const struct reading *reading, const struct dsn_keyfile_group *group) {
     const char *allowed[N_KEYS + 1] = {NULL};
-    read_keys(reading, group, group, reading->conf, allowed);
+    read_keys(reading, group, group->name, reading->conf, allowed);
     dsn_keyfile_only(reading->file, group, allowed, reading->problems);
 }
 
-static void complain_group(const struct reading *reading, const char *group, const char *text) {
-    dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file),
-                     dsn_keyfile_line(reading->file, group, NULL), "[%s]: %s", group, text);
+static void complain_group(const struct reading *reading, const struct dsn_keyfile_group *group,
+                           const char *text) {
+    dsn_problems_add(reading->problems, reading->file->name, group->line, "[%s]: %s", group->name, text);
 }
 
 /* A maildir of its own, for the last source. */
-static void check_path(const struct reading *reading, const char *group) {
+static void check_path(const struct reading *reading, const struct dsn_keyfile_group *group) {
     const struct dsn_conf *conf = reading->conf;
     const struct dsn_conf_source *source = &conf->sources[conf->n_sources - 1];
-    char *path = dsn_keyfile_get(reading->file, group, "path");
-    if (!path)
+    if (!dsn_keyfile_get(group, "path"))
         complain_group(reading, group, "there is no path; expected path = /PATH/OF/A/MAILDIR");
-    g_free(path);
     for (size_t i = 0; source->path && i + 1 < conf->n_sources; i++)
         if (conf->sources[i].path && strcmp(conf->sources[i].path, source->path) == 0)
             complain_group(reading, group, "another source has the same path; expected a maildir each");
 }
 
-static void read_source(const struct reading *reading, const char *group) {
+static void read_source(const struct reading *reading, const struct dsn_keyfile_group *group) {
     struct dsn_conf *conf = reading->conf;
-    const char *name = group + strlen("source ");
+    const char *name = group->name + strlen("source ");
     if (!is_word(name)) {
         complain_group(reading, group,
                        "no name of a source; expected [source NAME] of letters, digits, '.', '_', '-'");
@@ -367,7 +364,7 @@ static void list_sections(const char *out[N_KEYS + 1]) {
     out[n] = NULL;
 }
 
-static void complain_unknown_group(const struct reading *reading, const char *group,
+static void complain_unknown_group(const struct reading *reading, const struct dsn_keyfile_group *group,
                                    const char *const *sections) {
     GString *text = g_string_new("no section; expected one of ");
     for (; *sections; sections++)
@@ -379,41 +376,38 @@ static void complain_unknown_group(const struct reading *reading, const char *gr
 
 static void read_groups(const struct reading *reading) {
     const char *sections[N_KEYS + 1];
-    size_t n;
     list_sections(sections);
-    char **groups = dsn_keyfile_groups(reading->file, &n);
     for (size_t i = 0; sections[i]; i++) {
         if (strcmp(sections[i], "source") != 0)
             set_defaults(reading, sections[i], reading->conf);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (g_str_has_prefix(groups[i], "source "))
-            read_source(reading, groups[i]);
-        else if (dsn_policies_has_group(groups[i]))
+    for (size_t i = 0; i < reading->file->n; i++) {
+        const struct dsn_keyfile_group *group = &reading->file->groups[i];
+        if (g_str_has_prefix(group->name, "source "))
+            read_source(reading, group);
+        else if (dsn_policies_has_group(group->name))
             continue; /* they are read all together */
-        else if (is_section(groups[i]))
-            read_group(reading, groups[i]);
+        else if (is_section(group->name))
+            read_group(reading, group);
         else
-            complain_unknown_group(reading, groups[i], sections);
-        if (strcmp(groups[i], "feed") == 0)
-            reading->conf->has_feed = true;
-        if (strcmp(groups[i], "lookup") == 0)
-            reading->conf->has_lookup = true;
-        if (strcmp(groups[i], "http") == 0)
-            reading->conf->has_http = true;
+            complain_unknown_group(reading, group, sections);
     }
+    reading->conf->has_feed = dsn_keyfile_find(reading->file, "feed") != NULL;
+    reading->conf->has_lookup = dsn_keyfile_find(reading->file, "lookup") != NULL;
+    reading->conf->has_http = dsn_keyfile_find(reading->file, "http") != NULL;
     reading->conf->policies = dsn_policies_read(reading->file, reading->problems);
     if (reading->conf->n_sources == 0)
-        dsn_problems_add(reading->problems, dsn_keyfile_name(reading->file), 0,
+        dsn_problems_add(reading->problems, reading->file->name, 0,
                          "there is no source; expected at least one [source NAME]");
 }
 
 static void read_password(const struct reading *reading) {
     GError *error = NULL;
     struct dsn_conf *conf = reading->conf;
+    const struct dsn_keyfile_group *redis = dsn_keyfile_find(reading->file, "redis");
     if (!conf->redis_password_file) {
         if (conf->redis_user)
-            complain(reading, (struct place){"redis", "user"}, conf->redis_user,
+            complain(reading, (struct place){redis, "user"}, conf->redis_user,
                      "a user without a password; expected password_file, too");
         return;
     }
@@ -421,25 +415,26 @@ static void read_password(const struct reading *reading) {
         g_strchomp(conf->redis_password);
         return;
     }
-    complain(reading, (struct place){"redis", "password_file"}, conf->redis_password_file, error->message);
+    complain(reading, (struct place){redis, "password_file"}, conf->redis_password_file, error->message);
     g_error_free(error);
 }
 
 /* A feed that leaves the host is encrypted, unless somebody says in so many words that it need not be. */
 static void check_feed(const struct reading *reading) {
     const struct dsn_conf *conf = reading->conf;
+    const struct dsn_keyfile_group *feed = dsn_keyfile_find(reading->file, "feed");
     const struct {
         const char *key, *endpoint;
     } listeners[] = {{"bind", conf->feed_bind}, {"replay", conf->feed_replay}};
     for (size_t i = 0; i < G_N_ELEMENTS(listeners); i++)
         if (listeners[i].endpoint && !conf->feed_keys && !conf->feed_insecure &&
             !dsn_feed_is_local(listeners[i].endpoint))
-            complain(reading, (struct place){"feed", listeners[i].key}, listeners[i].endpoint,
+            complain(reading, (struct place){feed, listeners[i].key}, listeners[i].endpoint,
                      "not the loopback interface, and not encrypted; expected tcp://127.0.0.1:PORT, "
                      "tcp://[::1]:PORT or "
                      "ipc:///PATH, or keys and clients, or insecure = anyone-may-read");
-    if (!conf->feed_keys != !conf->feed_clients)
-        complain_group(reading, "feed", "keys and clients go together; expected both, or neither");
+    if (feed && !conf->feed_keys != !conf->feed_clients)
+        complain_group(reading, feed, "keys and clients go together; expected both, or neither");
 }
 
 enum dsn_error dsn_conf_parse(const char *name, struct dsn_strview text, struct dsn_problems *problems,

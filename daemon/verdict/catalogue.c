@@ -10,7 +10,6 @@
 enum { FIRST_REPLY = 200, LAST_REPLY = 599 };
 
 struct dsn_catalogue {
-    GStringChunk *texts;
     GPtrArray *codes, *reasons; /* struct dsn_code, struct dsn_reason */
     GHashTable *statuses;       /* packed status -> struct dsn_code */
     GHashTable *reason_names;   /* name -> struct dsn_reason */
@@ -27,28 +26,29 @@ struct loader {
     struct dsn_catalogue *catalogue;
     const struct dsn_keyfile *kf;
     struct dsn_problems *problems;
-    const char *group;
+    const struct dsn_keyfile_group *group;
     bool good;
 };
 
 static void complain(struct loader *l, const char *key, const char *found, const char *expected) {
-    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, l->group, key),
-                     "[%s] found %s = \"%s\"; expected %s", l->group, key, found ? found : "", expected);
+    dsn_problems_add(l->problems, l->kf->name, dsn_keyfile_line(l->group, key),
+                     "[%s] found %s = \"%s\"; expected %s", l->group->name, key, found ? found : "",
+                     expected);
     l->good = false;
 }
 
 static const char *text(struct loader *l, const char *key, bool needed) {
-    char *value = dsn_keyfile_get(l->kf, l->group, key);
-    const char *kept = value && *value ? g_string_chunk_insert(l->catalogue->texts, value) : NULL;
-    if (!kept && needed)
+    const char *value = dsn_keyfile_get(l->group, key);
+    if (value && *value)
+        return value;
+    if (needed)
         complain(l, key, NULL, "a text");
-    g_free(value);
-    return kept;
+    return NULL;
 }
 
 /* The value of a word; `fallback` where the key is absent, -1: it has to be there. */
 static int read_word(struct loader *l, const char *key, dsn_word_fn *word, int fallback) {
-    char *text = dsn_keyfile_get(l->kf, l->group, key);
+    const char *text = dsn_keyfile_get(l->group, key);
     int found = dsn_word_find(word, dsn_sv_str(text));
     if (found < 0 && (text || fallback < 0)) {
         GString *list = g_string_new("one of:");
@@ -59,7 +59,6 @@ static int read_word(struct loader *l, const char *key, dsn_word_fn *word, int f
         complain(l, key, text, list->str);
         g_string_free(list, TRUE);
     }
-    g_free(text);
     return found < 0 ? fallback : found;
 }
 
@@ -69,7 +68,7 @@ static void load_reason(struct loader *l) {
                                        "causes",   "remedies",  NULL};
     l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_reason *reason = g_new0(struct dsn_reason, 1);
-    reason->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
+    reason->name = l->group->name;
     reason->title = text(l, "title", true);
     reason->category = text(l, "category", true);
     reason->blame = text(l, "blame", true);
@@ -123,7 +122,7 @@ static void load_code(struct loader *l) {
                                        "question*", "answer*", NULL};
     l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_code *code = g_new0(struct dsn_code, 1);
-    code->name = g_string_chunk_insert_const(l->catalogue->texts, l->group);
+    code->name = l->group->name;
     code->title = text(l, "title", true);
     code->rfc = text(l, "rfc", false);
     code->meaning = text(l, "meaning", false);
@@ -145,10 +144,8 @@ static void load_code(struct loader *l) {
 static bool load(struct dsn_catalogue *catalogue, const struct dsn_keyfile *kf, struct dsn_problems *problems,
                  void (*load_group)(struct loader *)) {
     struct loader l = {.catalogue = catalogue, .kf = kf, .problems = problems, .good = true};
-    size_t n;
-    char **groups = dsn_keyfile_groups(kf, &n);
-    for (size_t i = 0; i < n; i++) {
-        l.group = groups[i];
+    for (size_t i = 0; i < kf->n; i++) {
+        l.group = &kf->groups[i];
         load_group(&l);
     }
     return l.good;
@@ -157,7 +154,6 @@ static bool load(struct dsn_catalogue *catalogue, const struct dsn_keyfile *kf, 
 enum dsn_error dsn_catalogue_new(const struct dsn_keyfile *codes, const struct dsn_keyfile *reasons,
                                  struct dsn_problems *problems, struct dsn_catalogue **out) {
     struct dsn_catalogue *catalogue = g_new0(struct dsn_catalogue, 1);
-    catalogue->texts = g_string_chunk_new(64 * 1024);
     catalogue->codes = g_ptr_array_new_with_free_func(g_free);
     catalogue->reasons = g_ptr_array_new_with_free_func(g_free);
     catalogue->statuses = g_hash_table_new(NULL, NULL);
@@ -167,7 +163,7 @@ enum dsn_error dsn_catalogue_new(const struct dsn_keyfile *codes, const struct d
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (dsn_catalogue_reason(catalogue, needed[i]))
             continue;
-        dsn_problems_add(problems, dsn_keyfile_name(reasons), 0, "expected a section [%s]", needed[i]);
+        dsn_problems_add(problems, reasons->name, 0, "expected a section [%s]", needed[i]);
         good = false;
     }
     good &= load(catalogue, codes, problems, load_code);
@@ -186,7 +182,6 @@ void dsn_catalogue_free(struct dsn_catalogue *catalogue) {
     g_ptr_array_free(catalogue->reasons, TRUE);
     g_hash_table_destroy(catalogue->statuses);
     g_hash_table_destroy(catalogue->reason_names);
-    g_string_chunk_free(catalogue->texts);
     g_free(catalogue);
 }
 

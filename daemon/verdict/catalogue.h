@@ -22,6 +22,7 @@ struct dsn_code {
     bool vague; /* says so little that the text of the answer decides */
 };
 
+/* The files have to outlive it. */
 enum dsn_error dsn_catalogue_new(const struct dsn_keyfile *codes, const struct dsn_keyfile *reasons,
                                  struct dsn_problems *problems, struct dsn_catalogue **out);
 void dsn_catalogue_free(struct dsn_catalogue *catalogue); /* NULL is fine */

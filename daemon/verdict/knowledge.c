@@ -1,6 +1,7 @@
 /* knowledge: puts the files of config/ together, those built in and those handed in. Knows which file is
  * what, not what stands in it. Reads no file itself. */
 #include "knowledge.h"
+#include "base/prebuilt.h"
 #include "base/sv.h"
 #include "builtin.h"
 
@@ -8,6 +9,7 @@
 
 struct dsn_knowledge {
     gint refs;
+    GPtrArray *own; /* struct dsn_keyfile: what was handed in, which the others point into */
     struct dsn_catalogue *catalogue;
     struct dsn_providers *providers;
     struct dsn_rules *rules;
@@ -26,9 +28,9 @@ static const struct {
     [FORMATS] = {".format", true},
 };
 
-/* The key files by what they are, in order of precedence. */
 struct loader {
-    GPtrArray *files[N_ROLES];
+    GPtrArray *files[N_ROLES]; /* const struct dsn_keyfile: in order of precedence */
+    GPtrArray *own;
     GHashTable *seen; /* base names: the first of a name replaces the later ones */
     crypto_generichash_state hash;
     struct dsn_problems *problems;
@@ -44,7 +46,17 @@ static int role_of(const char *base) {
     return -1;
 }
 
-static void add_file(struct loader *l, const struct dsn_knowledge_file *file) {
+static const struct dsn_keyfile *read_file(struct loader *l, const struct dsn_knowledge_file *file) {
+    struct dsn_keyfile *kf = NULL;
+    if (dsn_keyfile_new(file->name, file->text, false, l->problems, &kf) == DSN_OK)
+        g_ptr_array_add(l->own, kf);
+    else
+        l->good = false;
+    return kf;
+}
+
+/* `kf` NULL: nobody has read it yet. */
+static void add_file(struct loader *l, const struct dsn_knowledge_file *file, const struct dsn_keyfile *kf) {
     const char *slash = strrchr(file->name, '/');
     const char *base = slash ? slash + 1 : file->name;
     int role = role_of(base);
@@ -59,23 +71,22 @@ static void add_file(struct loader *l, const struct dsn_knowledge_file *file) {
     if (!g_hash_table_add(l->seen, g_strdup(base)))
         return;
     crypto_generichash_update(&l->hash, (const unsigned char *)file->text.p, file->text.n);
-    struct dsn_keyfile *kf;
-    if (dsn_keyfile_new(file->name, file->text, false, l->problems, &kf) == DSN_OK)
-        g_ptr_array_add(l->files[role], kf);
-    else
-        l->good = false;
+    if (!kf)
+        kf = read_file(l, file);
+    if (kf)
+        g_ptr_array_add(l->files[role], (gpointer)(guintptr)kf);
 }
 
 static enum dsn_error load(struct loader *l, struct dsn_knowledge *k) {
-    struct dsn_keyfile *single[N_ROLES] = {NULL};
+    const struct dsn_keyfile *single[N_ROLES] = {NULL};
     for (int role = CODES; role <= PROVIDERS; role++) {
         if (l->files[role]->len)
             single[role] = g_ptr_array_index(l->files[role], 0);
         else
             return DSN_ERR_SYNTAX;
     }
-    struct dsn_keyfile *const *rules = (struct dsn_keyfile *const *)l->files[RULES]->pdata;
-    struct dsn_keyfile *const *formats = (struct dsn_keyfile *const *)l->files[FORMATS]->pdata;
+    const struct dsn_keyfile *const *rules = (const struct dsn_keyfile *const *)l->files[RULES]->pdata;
+    const struct dsn_keyfile *const *formats = (const struct dsn_keyfile *const *)l->files[FORMATS]->pdata;
     enum dsn_error error = dsn_catalogue_new(single[CODES], single[REASONS], l->problems, &k->catalogue);
     if (!error)
         error = dsn_providers_new(single[PROVIDERS], l->problems, &k->providers);
@@ -97,17 +108,18 @@ enum dsn_error dsn_knowledge_new(const struct dsn_knowledge_file *files, size_t 
                                  struct dsn_problems *problems, struct dsn_knowledge **out) {
     if (sodium_init() < 0)
         return DSN_ERR_MEMORY;
-    struct loader l = {.problems = problems, .good = true};
+    struct dsn_knowledge *k = g_new0(struct dsn_knowledge, 1);
+    k->refs = 1;
+    k->own = g_ptr_array_new_with_free_func((GDestroyNotify)dsn_keyfile_free);
+    struct loader l = {.own = k->own, .problems = problems, .good = true};
     l.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     crypto_generichash_init(&l.hash, NULL, 0, crypto_generichash_BYTES);
     for (int role = 0; role < N_ROLES; role++)
-        l.files[role] = g_ptr_array_new_with_free_func((GDestroyNotify)dsn_keyfile_free);
+        l.files[role] = g_ptr_array_new();
     for (size_t i = 0; i < n_files; i++)
-        add_file(&l, &files[i]);
+        add_file(&l, &files[i], NULL);
     for (size_t i = 0; i < dsn_builtin_files_count; i++)
-        add_file(&l, &dsn_builtin_files[i]);
-    struct dsn_knowledge *k = g_new0(struct dsn_knowledge, 1);
-    k->refs = 1;
+        add_file(&l, &dsn_builtin_files[i], &dsn_prebuilt_files()[i]);
     finish_hash(&l, k->ruleset);
     enum dsn_error error = l.good ? load(&l, k) : DSN_ERR_SYNTAX;
     for (int role = 0; role < N_ROLES; role++)
@@ -137,6 +149,7 @@ void dsn_knowledge_unref(struct dsn_knowledge *knowledge) {
     dsn_rules_free(knowledge->rules);
     dsn_providers_free(knowledge->providers);
     dsn_catalogue_free(knowledge->catalogue);
+    g_ptr_array_unref(knowledge->own);
     g_free(knowledge);
 }
 

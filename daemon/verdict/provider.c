@@ -3,7 +3,7 @@
 #include "base/sv.h"
 
 struct dsn_providers {
-    GStringChunk *texts;
+    GStringChunk *lower;   /* what `suffixes` is looked up by */
     GHashTable *names;     /* name -> itself */
     GHashTable *suffixes;  /* "google.com" of "*.google.com" -> name */
     GPtrArray *globs;      /* GPatternSpec: patterns that are no plain suffix ... */
@@ -20,33 +20,31 @@ static void add_host(struct dsn_providers *providers, const char *pattern, const
         g_ptr_array_add(providers->globs, g_pattern_spec_new(lower));
         g_ptr_array_add(providers->glob_names, (gpointer)(guintptr)name);
     } else {
-        g_hash_table_insert(providers->suffixes, g_string_chunk_insert_const(providers->texts, suffix),
+        g_hash_table_insert(providers->suffixes, g_string_chunk_insert_const(providers->lower, suffix),
                             (gpointer)(guintptr)name);
     }
     g_free(lower);
 }
 
-static bool load(struct dsn_providers *providers, const struct dsn_keyfile *kf, const char *group,
-                 struct dsn_problems *problems) {
+static bool load(struct dsn_providers *providers, const struct dsn_keyfile *kf,
+                 const struct dsn_keyfile_group *group, struct dsn_problems *problems) {
     static const char *const keys[] = {"title", "host", "text", NULL};
     bool good = dsn_keyfile_only(kf, group, keys, problems);
-    const char *name = g_string_chunk_insert_const(providers->texts, group);
-    g_hash_table_insert(providers->names, (gpointer)(guintptr)name, (gpointer)(guintptr)name);
-    char **hosts = dsn_keyfile_get_list(kf, group, "host");
+    const char *name = group->name, *wording = dsn_keyfile_get(group, "text");
+    g_hash_table_add(providers->names, (gpointer)(guintptr)name);
+    char **hosts = dsn_keyfile_get_list(group, "host");
     for (size_t i = 0; hosts && hosts[i]; i++)
         add_host(providers, hosts[i], name);
-    char *wording = dsn_keyfile_get(kf, group, "text");
     if (wording) {
-        g_ptr_array_add(providers->wordings, g_string_chunk_insert_const(providers->texts, wording));
+        g_ptr_array_add(providers->wordings, (gpointer)(guintptr)wording);
         g_ptr_array_add(providers->wording_names, (gpointer)(guintptr)name);
     }
     if (!hosts && !wording) {
-        dsn_problems_add(problems, dsn_keyfile_name(kf), dsn_keyfile_line(kf, group, NULL),
-                         "[%s] has neither host nor text; expected one of them", group);
+        dsn_problems_add(problems, kf->name, group->line,
+                         "[%s] has neither host nor text; expected one of them", name);
         good = false;
     }
     g_strfreev(hosts);
-    g_free(wording);
     return good;
 }
 
@@ -58,7 +56,7 @@ static bool compile(struct dsn_providers *providers, const struct dsn_keyfile *k
                          &providers->matcher, &bad, &why))
         return true;
     const char *name = bad < providers->wordings->len ? g_ptr_array_index(providers->wording_names, bad) : "";
-    dsn_problems_add(problems, dsn_keyfile_name(kf), dsn_keyfile_line(kf, name, "text"),
+    dsn_problems_add(problems, kf->name, dsn_keyfile_line(dsn_keyfile_find(kf, name), "text"),
                      "[%s] text is no regular expression that can be used: %s", name,
                      why ? why : "out of memory");
     g_free(why);
@@ -68,18 +66,16 @@ static bool compile(struct dsn_providers *providers, const struct dsn_keyfile *k
 enum dsn_error dsn_providers_new(const struct dsn_keyfile *kf, struct dsn_problems *problems,
                                  struct dsn_providers **out) {
     struct dsn_providers *providers = g_new0(struct dsn_providers, 1);
-    providers->texts = g_string_chunk_new(16 * 1024);
+    providers->lower = g_string_chunk_new(4096);
     providers->names = g_hash_table_new(g_str_hash, g_str_equal);
     providers->suffixes = g_hash_table_new(g_str_hash, g_str_equal);
     providers->globs = g_ptr_array_new_with_free_func((GDestroyNotify)g_pattern_spec_free);
     providers->glob_names = g_ptr_array_new();
     providers->wordings = g_ptr_array_new();
     providers->wording_names = g_ptr_array_new();
-    size_t n;
-    char **groups = dsn_keyfile_groups(kf, &n);
     bool good = true;
-    for (size_t i = 0; i < n; i++)
-        good &= load(providers, kf, groups[i], problems);
+    for (size_t i = 0; i < kf->n; i++)
+        good &= load(providers, kf, &kf->groups[i], problems);
     good = good && compile(providers, kf, problems);
     if (!good) {
         dsn_providers_free(providers);
@@ -99,7 +95,7 @@ void dsn_providers_free(struct dsn_providers *providers) {
     g_ptr_array_free(providers->globs, TRUE);
     g_hash_table_destroy(providers->suffixes);
     g_hash_table_destroy(providers->names);
-    g_string_chunk_free(providers->texts);
+    g_string_chunk_free(providers->lower);
     g_free(providers);
 }
 

@@ -7,6 +7,7 @@
 
 struct dsn_providers; /* immutable */
 
+/* The file has to outlive them. */
 enum dsn_error dsn_providers_new(const struct dsn_keyfile *kf, struct dsn_problems *problems,
                                  struct dsn_providers **out);
 void dsn_providers_free(struct dsn_providers *providers); /* NULL is fine */

@@ -6,7 +6,6 @@
 #include "words.h"
 
 struct dsn_rules {
-    GStringChunk *texts;
     GPtrArray *all;      /* struct dsn_rule */
     GPtrArray *patterns; /* texts ... */
     GPtrArray *matching; /* ... and the rules that they belong to */
@@ -20,18 +19,19 @@ struct loader {
     const struct dsn_providers *providers;
     struct dsn_problems *problems;
     const struct dsn_keyfile *kf;
+    const struct dsn_keyfile_group *group;
     GHashTable *ids; /* id -> rule, over all files */
     bool good;
 };
 
-static void complain(struct loader *l, const char *group, const char *key, const char *text) {
-    dsn_problems_add(l->problems, dsn_keyfile_name(l->kf), dsn_keyfile_line(l->kf, group, key), "[%s] %s",
-                     group, text);
+static void complain(struct loader *l, const char *key, const char *text) {
+    dsn_problems_add(l->problems, l->kf->name, dsn_keyfile_line(l->group, key), "[%s] %s", l->group->name,
+                     text);
     l->good = false;
 }
 
-static uint16_t *read_codes(struct loader *l, const char *group) {
-    char **list = dsn_keyfile_get_list(l->kf, group, "code");
+static uint16_t *read_codes(struct loader *l) {
+    char **list = dsn_keyfile_get_list(l->group, "code");
     if (!list)
         return NULL;
     uint16_t *codes = g_new0(uint16_t, g_strv_length(list) + 1);
@@ -39,7 +39,7 @@ static uint16_t *read_codes(struct loader *l, const char *group) {
         unsigned code = 0;
         if (strlen(list[i]) != 3 || dsn_sv_read_uint(dsn_sv_str(list[i]), 3, &code) != 3 || code < 200 ||
             code > 599)
-            complain(l, group, "code", "code: expected reply codes such as 550; 554");
+            complain(l, "code", "code: expected reply codes such as 550; 554");
         codes[i] = (uint16_t)code;
     }
     g_strfreev(list);
@@ -63,56 +63,50 @@ static bool read_status(const char *text, struct dsn_status *out) {
     return dsn_sv_eq(dsn_sv_from(s, 2 + n), n ? DSN_LIT(".*") : DSN_LIT("*"));
 }
 
-static struct dsn_status *read_statuses(struct loader *l, const char *group) {
-    char **list = dsn_keyfile_get_list(l->kf, group, "status");
+static struct dsn_status *read_statuses(struct loader *l) {
+    char **list = dsn_keyfile_get_list(l->group, "status");
     if (!list)
         return NULL;
     struct dsn_status *statuses = g_new0(struct dsn_status, g_strv_length(list) + 1);
     for (size_t i = 0; list[i]; i++) {
         if (!read_status(list[i], &statuses[i]))
-            complain(l, group, "status", "status: expected enhanced codes such as 5.1.1; 5.7.*");
+            complain(l, "status", "status: expected enhanced codes such as 5.1.1; 5.7.*");
     }
     g_strfreev(list);
     return statuses;
 }
 
-static char **read_examples(struct loader *l, const char *group) {
+static const char **read_examples(struct loader *l) {
     GPtrArray *examples = g_ptr_array_new();
-    char **keys = dsn_keyfile_keys(l->kf, group);
-    for (size_t i = 0; keys[i]; i++) {
-        if (g_str_has_prefix(keys[i], "example"))
-            g_ptr_array_add(examples, dsn_keyfile_get(l->kf, group, keys[i]));
+    for (size_t i = 0; i < l->group->n; i++) {
+        if (g_str_has_prefix(l->group->keys[i].name, "example"))
+            g_ptr_array_add(examples, (gpointer)(guintptr)l->group->keys[i].value);
     }
-    g_strfreev(keys);
     if (!examples->len)
-        complain(l, group, NULL, "has no example; expected at least one answer that this rule decides");
+        complain(l, NULL, "has no example; expected at least one answer that this rule decides");
     g_ptr_array_add(examples, NULL);
-    return (char **)g_ptr_array_free(examples, FALSE);
+    return (const char **)g_ptr_array_free(examples, FALSE);
 }
 
-static const char *keep(struct loader *l, const char *group, const char *key) {
-    char *value = dsn_keyfile_get(l->kf, group, key);
-    const char *kept = value && *value ? g_string_chunk_insert(l->rules->texts, value) : NULL;
-    g_free(value);
-    return kept;
+/* NULL where there is none, or an empty one. */
+static const char *read_text(const struct loader *l, const char *key) {
+    const char *value = dsn_keyfile_get(l->group, key);
+    return value && *value ? value : NULL;
 }
 
-static enum dsn_smtp_command read_command(struct loader *l, const char *group) {
-    char *word = dsn_keyfile_get(l->kf, group, "command");
+static enum dsn_smtp_command read_command(struct loader *l) {
+    const char *word = dsn_keyfile_get(l->group, "command");
     int command = dsn_word_find(dsn_word_command, dsn_sv_str(word));
     if (word && command < 0)
-        complain(l, group, "command",
-                 "command: expected one of: connect, ehlo, starttls, auth, mail, rcpt, data");
-    g_free(word);
+        complain(l, "command", "command: expected one of: connect, ehlo, starttls, auth, mail, rcpt, data");
     return command < 0 ? DSN_COMMAND_NONE : (enum dsn_smtp_command)command;
 }
 
-static bool read_flag(struct loader *l, const char *group, const char *key) {
-    char *word = dsn_keyfile_get(l->kf, group, key);
+static bool read_flag(struct loader *l, const char *key) {
+    const char *word = dsn_keyfile_get(l->group, key);
     bool yes = word && strcmp(word, "true") == 0;
     if (word && !yes && strcmp(word, "false") != 0)
-        complain(l, group, key, "expected true or false");
-    g_free(word);
+        complain(l, key, "expected true or false");
     return yes;
 }
 
@@ -150,7 +144,7 @@ static void free_rule(gpointer p) {
     struct dsn_rule *rule = p;
     g_free(rule->codes);
     g_free(rule->statuses);
-    g_strfreev(rule->examples);
+    g_free(rule->examples);
     g_free(rule);
 }
 
@@ -159,7 +153,7 @@ static void check_id(struct loader *l, struct dsn_rule *rule) {
     if (before) {
         char *text = g_strdup_printf("has an id that is taken by %s:%u; expected a new one", before->file,
                                      before->line);
-        complain(l, rule->id, NULL, text);
+        complain(l, NULL, text);
         g_free(text);
         return;
     }
@@ -168,35 +162,33 @@ static void check_id(struct loader *l, struct dsn_rule *rule) {
 
 static void check_words(struct loader *l, struct dsn_rule *rule, const char *provider, const char *reason) {
     if (provider && !rule->provider)
-        complain(l, rule->id, "provider", "provider: expected a section of providers.conf");
+        complain(l, "provider", "provider: expected a section of providers.conf");
     if (!rule->reason)
-        complain(l, rule->id, "reason",
-                 reason ? "reason: expected a reason of reasons.conf" : "has no reason");
+        complain(l, "reason", reason ? "reason: expected a reason of reasons.conf" : "has no reason");
     if (!rule->provider && !rule->codes && !rule->statuses && !rule->command && !rule->match)
-        complain(l, rule->id, NULL,
-                 "has no condition; expected one of: provider, code, status, command, match");
+        complain(l, NULL, "has no condition; expected one of: provider, code, status, command, match");
 }
 
-static void load_rule(struct loader *l, const char *group) {
+static void load_rule(struct loader *l) {
     static const char *const keys[] = {"provider", "code",    "status", "command",  "match",
                                        "reason",   "certain", "vague",  "example*", NULL};
-    l->good &= dsn_keyfile_only(l->kf, group, keys, l->problems);
+    l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_rule *rule = g_new0(struct dsn_rule, 1);
     g_ptr_array_add(l->rules->all, rule);
-    const char *provider = keep(l, group, "provider"), *reason = keep(l, group, "reason");
+    const char *provider = read_text(l, "provider"), *reason = read_text(l, "reason");
     rule->rank = l->rules->all->len;
-    rule->id = g_string_chunk_insert_const(l->rules->texts, group);
-    rule->file = g_string_chunk_insert_const(l->rules->texts, dsn_keyfile_name(l->kf));
-    rule->line = dsn_keyfile_line(l->kf, group, NULL);
+    rule->id = l->group->name;
+    rule->file = l->kf->name;
+    rule->line = l->group->line;
     rule->provider = provider ? dsn_provider_find(l->providers, provider) : NULL;
-    rule->match = keep(l, group, "match");
+    rule->match = read_text(l, "match");
     rule->reason = reason ? dsn_catalogue_reason(l->catalogue, reason) : NULL;
-    rule->certain = read_flag(l, group, "certain");
-    rule->vague = read_flag(l, group, "vague");
-    rule->codes = read_codes(l, group);
-    rule->statuses = read_statuses(l, group);
-    rule->command = read_command(l, group);
-    rule->examples = read_examples(l, group);
+    rule->certain = read_flag(l, "certain");
+    rule->vague = read_flag(l, "vague");
+    rule->codes = read_codes(l);
+    rule->statuses = read_statuses(l);
+    rule->command = read_command(l);
+    rule->examples = read_examples(l);
     check_id(l, rule);
     check_words(l, rule, provider, reason);
     if (rule->match)
@@ -218,11 +210,10 @@ static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
     return false;
 }
 
-enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n,
+enum dsn_error dsn_rules_new(const struct dsn_keyfile *const *files, size_t n,
                              const struct dsn_catalogue *catalogue, const struct dsn_providers *providers,
                              struct dsn_problems *problems, struct dsn_rules **out) {
     struct dsn_rules *rules = g_new0(struct dsn_rules, 1);
-    rules->texts = g_string_chunk_new(64 * 1024);
     rules->all = g_ptr_array_new_with_free_func(free_rule);
     rules->patterns = g_ptr_array_new();
     rules->matching = g_ptr_array_new();
@@ -231,11 +222,11 @@ enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n,
     l.ids = g_hash_table_new(g_str_hash, g_str_equal);
     l.good = true;
     for (size_t i = 0; i < n; i++) {
-        size_t n_groups;
-        char **groups = dsn_keyfile_groups(files[i], &n_groups);
         l.kf = files[i];
-        for (size_t j = 0; j < n_groups; j++)
-            load_rule(&l, groups[j]);
+        for (size_t j = 0; j < l.kf->n; j++) {
+            l.group = &l.kf->groups[j];
+            load_rule(&l);
+        }
     }
     g_hash_table_destroy(l.ids);
     rank_rules(rules);
@@ -255,7 +246,6 @@ void dsn_rules_free(struct dsn_rules *rules) {
     g_ptr_array_free(rules->matching, TRUE);
     g_ptr_array_free(rules->patterns, TRUE);
     g_ptr_array_free(rules->all, TRUE);
-    g_string_chunk_free(rules->texts);
     g_free(rules);
 }
 

@@ -19,9 +19,9 @@ struct dsn_rule {
     uint16_t *codes;               /* ended by 0; NULL: any */
     enum dsn_smtp_command command; /* NONE: any */
     struct dsn_status *statuses;   /* ended by cls 0; subject or detail -1: any; NULL: any */
-    char **examples;
-    bool certain;  /* believed where its reason needs a code and there is none */
-    bool vague;    /* decides only where the code says little */
+    const char **examples;         /* ended by NULL */
+    bool certain;                  /* believed where its reason needs a code and there is none */
+    bool vague;                    /* decides only where the code says little */
     unsigned rank; /* 0 wins over all others: not vague, more specific, earlier in the files */
 };
 
@@ -34,8 +34,8 @@ struct dsn_rule_facts {
     struct dsn_strview text;
 };
 
-/* Files in order of precedence. */
-enum dsn_error dsn_rules_new(struct dsn_keyfile *const *files, size_t n,
+/* `files` in order of precedence; they have to outlive the rules. */
+enum dsn_error dsn_rules_new(const struct dsn_keyfile *const *files, size_t n,
                              const struct dsn_catalogue *catalogue, const struct dsn_providers *providers,
                              struct dsn_problems *problems, struct dsn_rules **out);
 void dsn_rules_free(struct dsn_rules *rules); /* NULL is fine */

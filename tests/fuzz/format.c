@@ -11,7 +11,7 @@ static struct dsn_formats *read_formats(struct dsn_strview text) {
     struct dsn_formats *formats = NULL;
     enum dsn_error error = dsn_keyfile_new("formats/fuzz.format", text, false, problems, &file);
     if (!error)
-        error = dsn_formats_new(&file, 1, problems, &formats);
+        error = dsn_formats_new((const struct dsn_keyfile *const[]){file}, 1, problems, &formats);
     PROMISE(error == DSN_OK || dsn_problems_count(problems) > 0);
     dsn_keyfile_free(file);
     dsn_problems_free(problems);

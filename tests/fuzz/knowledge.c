@@ -1,5 +1,6 @@
 /* knowledge: a user's file of rules, providers, reasons or codes, beside the built-in others. The first byte
  * says which it is; what is refused has to say why. */
+#include "base/prebuilt.h"
 #include "event/reader.h"
 #include "reader.h"
 #include "verdict/builtin.h"
@@ -10,7 +11,7 @@
 
 static struct dsn_problems *problems; /* of this input */
 
-static enum dsn_error read_rules(struct dsn_keyfile *file) {
+static enum dsn_error read_rules(const struct dsn_keyfile *file) {
     struct dsn_rules *rules = NULL;
     enum dsn_error error = dsn_rules_new(&file, 1, dsn_knowledge_catalogue(reader->knowledge),
                                          dsn_knowledge_providers(reader->knowledge), problems, &rules);
@@ -18,7 +19,7 @@ static enum dsn_error read_rules(struct dsn_keyfile *file) {
     return error;
 }
 
-static enum dsn_error read_providers(struct dsn_keyfile *file) {
+static enum dsn_error read_providers(const struct dsn_keyfile *file) {
     struct dsn_providers *providers = NULL;
     enum dsn_error error = dsn_providers_new(file, problems, &providers);
     dsn_providers_free(providers);
@@ -32,25 +33,24 @@ static enum dsn_error read_catalogue(const struct dsn_keyfile *codes, const stru
     return error;
 }
 
-static enum dsn_error read_reasons(struct dsn_keyfile *file) {
+static enum dsn_error read_reasons(const struct dsn_keyfile *file) {
     static struct dsn_keyfile *codes; /* none */
     if (!codes)
         PROMISE(dsn_keyfile_new("codes.conf", DSN_LIT(""), false, NULL, &codes) == DSN_OK);
     return read_catalogue(codes, file);
 }
 
-static enum dsn_error read_codes(struct dsn_keyfile *file) {
-    static struct dsn_keyfile *reasons;
+static enum dsn_error read_codes(const struct dsn_keyfile *file) {
+    const struct dsn_keyfile *reasons = NULL;
     for (size_t i = 0; !reasons && i < dsn_builtin_files_count; i++)
-        if (strcmp(dsn_builtin_files[i].name, "reasons.conf") == 0)
-            PROMISE(dsn_keyfile_new("reasons.conf", dsn_builtin_files[i].text, false, NULL, &reasons) ==
-                    DSN_OK);
+        if (strcmp(dsn_prebuilt_files()[i].name, "reasons.conf") == 0)
+            reasons = &dsn_prebuilt_files()[i];
     return read_catalogue(file, reasons);
 }
 
 static const struct {
     const char *name;
-    enum dsn_error (*read)(struct dsn_keyfile *file);
+    enum dsn_error (*read)(const struct dsn_keyfile *file);
 } files[] = {
     {"rules/fuzz.rules", read_rules},
     {"providers.conf", read_providers},

@@ -57,7 +57,7 @@ END_TEST
 static enum dsn_error load(const char *text, struct dsn_problems *problems, struct dsn_formats **out) {
     struct dsn_keyfile *file = NULL;
     ck_assert_int_eq(dsn_keyfile_new("formats/x.format", dsn_sv_str(text), false, problems, &file), DSN_OK);
-    enum dsn_error error = dsn_formats_new(&file, 1, problems, out);
+    enum dsn_error error = dsn_formats_new((const struct dsn_keyfile *const[]){file}, 1, problems, out);
     dsn_keyfile_free(file);
     return error;
 }

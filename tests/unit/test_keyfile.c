@@ -1,6 +1,7 @@
-/* keyfile: mistakes are named by file and line. */
-#include "base/keyfile.h"
+/* keyfile: mistakes are named by file and line; the build reads as we do. */
+#include "base/prebuilt.h"
 #include "unit.h"
+#include "verdict/builtin.h"
 
 static struct dsn_problems *problems_of(const char *text) {
     struct dsn_problems *problems = dsn_problems_new();
@@ -35,18 +36,16 @@ START_TEST(values_are_read_as_written) {
     const char *text =
         "# head\n[source bounces]\npath = /var/mail   # or elsewhere\nlist = a; b ;;c\nraw = \\d+#x\n";
     ck_assert_int_eq(dsn_keyfile_new("x.conf", dsn_sv_str(text), true, NULL, &kf), DSN_OK);
-    char *path = dsn_keyfile_get(kf, "source bounces", "path"),
-         *raw = dsn_keyfile_get(kf, "source bounces", "raw");
-    char **list = dsn_keyfile_get_list(kf, "source bounces", "list");
-    ck_assert_str_eq(path, "/var/mail");
-    ck_assert_str_eq(raw, "\\d+#x");
+    const struct dsn_keyfile_group *group = dsn_keyfile_find(kf, "source bounces");
+    char **list = dsn_keyfile_get_list(group, "list");
+    ck_assert_str_eq(dsn_keyfile_get(group, "path"), "/var/mail");
+    ck_assert_str_eq(dsn_keyfile_get(group, "raw"), "\\d+#x");
     ck_assert_uint_eq(g_strv_length(list), 3);
     ck_assert_str_eq(list[1], "b");
-    ck_assert_uint_eq(dsn_keyfile_line(kf, "source bounces", "list"), 4);
-    ck_assert_uint_eq(dsn_keyfile_line(kf, "source bounces", NULL), 2);
-    ck_assert_ptr_null(dsn_keyfile_get(kf, "source bounces", "none"));
-    g_free(path);
-    g_free(raw);
+    ck_assert_uint_eq(dsn_keyfile_line(group, "list"), 4);
+    ck_assert_uint_eq(dsn_keyfile_line(group, NULL), 2);
+    ck_assert_ptr_null(dsn_keyfile_get(group, "none"));
+    ck_assert_ptr_null(dsn_keyfile_find(kf, "none"));
     g_strfreev(list);
     dsn_keyfile_free(kf);
 }
@@ -59,7 +58,7 @@ START_TEST(unknown_keys_are_refused) {
     ck_assert_int_eq(
         dsn_keyfile_new("r.rules", DSN_LIT("[a]\nmatch = x\nexample2 = y\nmach = z\n"), false, problems, &kf),
         DSN_OK);
-    ck_assert(!dsn_keyfile_only(kf, "a", allowed, problems));
+    ck_assert(!dsn_keyfile_only(kf, dsn_keyfile_find(kf, "a"), allowed, problems));
     ck_assert_uint_eq(dsn_problems_count(problems), 1);
     ck_assert_str_eq(dsn_problems_get(problems, 0),
                      "r.rules:4: found unknown key \"mach\" in [a]; expected one of: match, example*");
@@ -68,4 +67,34 @@ START_TEST(unknown_keys_are_refused) {
 }
 END_TEST
 
-RUN_SUITE("keyfile", mistakes_are_named_by_line, values_are_read_as_written, unknown_keys_are_refused)
+static void assert_same_group(const struct dsn_keyfile_group *a, const struct dsn_keyfile_group *b) {
+    ck_assert_str_eq(a->name, b->name);
+    ck_assert_uint_eq(a->line, b->line);
+    ck_assert_uint_eq(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++) {
+        ck_assert_str_eq(a->keys[i].name, b->keys[i].name);
+        ck_assert_str_eq(a->keys[i].value, b->keys[i].value);
+        ck_assert_uint_eq(a->keys[i].line, b->keys[i].line);
+    }
+}
+
+START_TEST(what_the_build_has_read_is_what_stands_in_the_files) {
+    size_t n_groups = 0;
+    for (size_t i = 0; i < dsn_builtin_files_count; i++) {
+        const struct dsn_knowledge_file *file = &dsn_builtin_files[i];
+        const struct dsn_keyfile *built = &dsn_prebuilt_files()[i];
+        struct dsn_keyfile *kf = NULL;
+        ck_assert_int_eq(dsn_keyfile_new(file->name, file->text, false, NULL, &kf), DSN_OK);
+        ck_assert_str_eq(built->name, file->name);
+        ck_assert_uint_eq(built->n, kf->n);
+        for (size_t k = 0; k < kf->n; k++)
+            assert_same_group(&built->groups[k], &kf->groups[k]);
+        n_groups += kf->n;
+        dsn_keyfile_free(kf);
+    }
+    ck_assert_uint_gt(n_groups, 600);
+}
+END_TEST
+
+RUN_SUITE("keyfile", mistakes_are_named_by_line, values_are_read_as_written, unknown_keys_are_refused,
+          what_the_build_has_read_is_what_stands_in_the_files)
