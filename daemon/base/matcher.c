@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERNS_A_PART = 96 };
+enum { PATTERNS_A_PART = 96 }; /* at least, where there are as many */
 
 /* A database of Hyperscan's, and whose its patterns are. */
 struct part {
@@ -129,22 +129,31 @@ static enum dsn_error add_part(struct dsn_matcher *matcher, const char *const *p
     return DSN_OK;
 }
 
+/* How many of `n` patterns that have to be compiled share a database. Those that come on top of the build's
+ * are somebody's own, few of which ever match, and mostly go before all of the build's: one pass is the
+ * cheapest. */
+static size_t size_of_part(const struct dsn_matcher *matcher, size_t n) {
+    size_t n_parts = matcher->parts->len ? 1 : MAX(n / PATTERNS_A_PART, 1);
+    return (n + n_parts - 1) / n_parts;
+}
+
 /* Compiles what is left in `wanted`. */
 static enum dsn_error compile_rest(struct dsn_matcher *matcher, GHashTable *wanted,
                                    const char *const *patterns, size_t n, size_t *bad, char **why) {
-    const char *rest[PATTERNS_A_PART];
-    size_t owners[PATTERNS_A_PART], n_rest = 0;
-    enum dsn_error error = DSN_OK;
-    for (size_t i = 0; i < n && !error; i++) {
-        if (g_hash_table_remove(wanted, patterns[i])) {
-            owners[n_rest] = i;
-            rest[n_rest++] = patterns[i];
-        }
-        if (n_rest == PATTERNS_A_PART || (n_rest && i + 1 == n)) {
-            error = add_part(matcher, rest, owners, n_rest, bad, why);
-            n_rest = 0;
-        }
+    size_t n_left = g_hash_table_size(wanted), size = size_of_part(matcher, n_left), n_rest = 0;
+    const char **rest = g_new(const char *, n_left);
+    size_t *owners = g_new(size_t, n_left);
+    for (size_t i = 0; i < n; i++) {
+        if (!g_hash_table_remove(wanted, patterns[i]))
+            continue;
+        owners[n_rest] = i;
+        rest[n_rest++] = patterns[i];
     }
+    enum dsn_error error = DSN_OK;
+    for (size_t i = 0; i < n_rest && !error; i += size)
+        error = add_part(matcher, rest + i, owners + i, MIN(size, n_rest - i), bad, why);
+    g_free(rest);
+    g_free(owners);
     return error;
 }
 

@@ -135,20 +135,26 @@ static void unload(struct bench *b) {
     dsn_knowledge_unref(b->knowledge);
 }
 
-static void match(struct bench *b, struct dsn_strview text) {
+static void ignore_match(const struct dsn_rule *rule, void *data) {
+    (void)rule, (void)data;
+}
+
+static void match(struct bench *b, struct dsn_strview text,
+                  void (*matched)(const struct dsn_rule *rule, void *data)) {
     struct dsn_answer answer = dsn_answer_read(text);
     const struct dsn_rule_facts facts = {
         .smtp_code = answer.smtp_code, .status = answer.status, .text = text};
-    dsn_rules_best(dsn_knowledge_rules(b->knowledge), b->scratch, &facts, NULL, NULL);
+    dsn_rules_best(dsn_knowledge_rules(b->knowledge), b->scratch, &facts, matched, NULL);
 }
 
 static void match_all(struct bench *b) {
     for (guint i = 0; i < b->answers->len; i++)
-        match(b, dsn_sv_str(b->answers->pdata[i]));
+        match(b, dsn_sv_str(b->answers->pdata[i]), NULL);
 }
 
+/* Every rule is looked at: the most that a text of that length costs. */
 static void match_long(struct bench *b) {
-    match(b, dsn_sv(b->long_text->str, b->long_text->len));
+    match(b, dsn_sv(b->long_text->str, b->long_text->len), ignore_match);
 }
 
 static void classify_all(struct bench *b) {
