@@ -2,8 +2,9 @@
  *
  * Compiling is slow (seconds for the built-in rules), so patterns that the build has compiled are taken from
  * its databases, whatever else is asked for, and only the others are compiled: files of somebody's own cost
- * what they hold. Patterns with counted gaps ("( \\S+){0,5}") have a database of their own: among others they
- * would make all of them twice as slow. */
+ * what they hold. What a pass over a text costs goes by what the patterns of a database find in it, and by
+ * how much of the database is not in the cache: each has a hundred or so, and most texts need but some of
+ * them. */
 #include "matcher.h"
 #include "prebuilt.h"
 
@@ -12,18 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATTERNS_A_PART = 96 }; /* at least, where there are as many */
+
 /* A database of Hyperscan's, and whose its patterns are. */
 struct part {
     hs_database_t *database;
     size_t *owners; /* pattern of the database -> the caller's, or NOBODY */
+    size_t first;   /* of the caller's patterns */
 };
 
-enum { MAX_PARTS = 8 };
-
 struct dsn_matcher {
-    struct part parts[MAX_PARTS];
-    size_t n_parts;
-    size_t *next; /* pattern -> the next one of the same text, or NOBODY */
+    GArray *parts; /* of struct part, by `first` */
+    size_t *next;  /* pattern -> the next one of the same text, or NOBODY */
 };
 
 #define NOBODY G_MAXSIZE
@@ -44,12 +45,6 @@ static unsigned flags_for(const char *pattern) {
     return FLAGS;
 }
 
-enum kind { PLAIN, GAPS, N_KINDS };
-
-static enum kind kind_of(const char *pattern) {
-    return strstr(pattern, "{0,") ? GAPS : PLAIN;
-}
-
 static enum dsn_error compile(const char *const *patterns, size_t n, hs_database_t **database, size_t *bad,
                               char **why) {
     unsigned *flags = g_new(unsigned, n);
@@ -63,8 +58,8 @@ static enum dsn_error compile(const char *const *patterns, size_t n, hs_database
     const hs_platform_info_t any = {.tune = HS_TUNE_FAMILY_GENERIC};
     hs_error_t status = hs_compile_multi(patterns, flags, ids, (unsigned)n, HS_MODE_BLOCK,
                                          dsn_prebuilt_wanted() ? &any : NULL, database, &error);
-    if (status != HS_SUCCESS && bad)
-        *bad = error && error->expression >= 0 ? (size_t)error->expression : n;
+    if (error && error->expression >= 0)
+        *bad = (size_t)error->expression;
     if (status != HS_SUCCESS && why)
         *why = g_strdup(error ? error->message : "cannot be compiled");
     hs_free_compile_error(error);
@@ -102,44 +97,75 @@ static const struct dsn_prebuilt *choose_built(GHashTable *wanted) {
 /* Those that are found leave `wanted`. */
 static void take_built(struct dsn_matcher *matcher, GHashTable *wanted) {
     const struct dsn_prebuilt *built;
-    while (g_hash_table_size(wanted) > 0 && matcher->n_parts < MAX_PARTS - N_KINDS &&
-           (built = choose_built(wanted))) {
-        struct part *part = &matcher->parts[matcher->n_parts];
-        if (hs_deserialize_database(built->bytes.p, built->bytes.n, &part->database) != HS_SUCCESS)
+    while (g_hash_table_size(wanted) > 0 && (built = choose_built(wanted))) {
+        struct part part = {.first = NOBODY};
+        if (hs_deserialize_database(built->bytes.p, built->bytes.n, &part.database) != HS_SUCCESS)
             return;
-        matcher->n_parts++;
-        part->owners = g_new(size_t, built->n);
+        part.owners = g_new(size_t, built->n);
         for (size_t i = 0; i < built->n; i++) {
             gpointer owner;
             bool found = g_hash_table_steal_extended(wanted, built->patterns[i], NULL, &owner);
-            part->owners[i] = found ? GPOINTER_TO_SIZE(owner) : NOBODY;
+            part.owners[i] = found ? GPOINTER_TO_SIZE(owner) : NOBODY;
+            part.first = MIN(part.first, part.owners[i]);
         }
+        g_array_append_val(matcher->parts, part);
     }
 }
 
-/* Compiles those of `wanted` that are of `kind`. */
-static enum dsn_error compile_rest(struct dsn_matcher *matcher, GHashTable *wanted, enum kind kind,
+/* Compiles patterns of one part; `owners` as in a part. */
+static enum dsn_error add_part(struct dsn_matcher *matcher, const char *const *patterns, const size_t *owners,
+                               size_t n, size_t *bad, char **why) {
+    struct part part = {.first = owners[0]};
+    size_t culprit = n;
+    enum dsn_error error = compile(patterns, n, &part.database, &culprit, why);
+    if (culprit < n)
+        *bad = owners[culprit];
+    if (error)
+        return error;
+    if (dsn_prebuilt_wanted())
+        tell_compiled(patterns, n, part.database);
+    part.owners = g_memdup2(owners, n * sizeof *owners);
+    g_array_append_val(matcher->parts, part);
+    return DSN_OK;
+}
+
+/* How many of `n` patterns that have to be compiled share a database. Those that come on top of the build's
+ * are somebody's own, few of which ever match, and mostly go before all of the build's: one pass is the
+ * cheapest. */
+static size_t size_of_part(const struct dsn_matcher *matcher, size_t n) {
+    size_t n_parts = matcher->parts->len ? 1 : MAX(n / PATTERNS_A_PART, 1);
+    return (n + n_parts - 1) / n_parts;
+}
+
+/* Compiles what is left in `wanted`. */
+static enum dsn_error compile_rest(struct dsn_matcher *matcher, GHashTable *wanted,
                                    const char *const *patterns, size_t n, size_t *bad, char **why) {
-    struct part part = {.owners = g_new(size_t, n)};
-    const char **rest = g_new(const char *, n);
-    size_t n_rest = 0, culprit = 0;
+    size_t n_left = g_hash_table_size(wanted), size = size_of_part(matcher, n_left), n_rest = 0;
+    const char **rest = g_new(const char *, n_left);
+    size_t *owners = g_new(size_t, n_left);
     for (size_t i = 0; i < n; i++) {
-        if (kind_of(patterns[i]) != kind || !g_hash_table_remove(wanted, patterns[i]))
+        if (!g_hash_table_remove(wanted, patterns[i]))
             continue;
-        part.owners[n_rest] = i;
+        owners[n_rest] = i;
         rest[n_rest++] = patterns[i];
     }
-    enum dsn_error error = n_rest ? compile(rest, n_rest, &part.database, &culprit, why) : DSN_OK;
-    if (error)
-        *bad = culprit < n_rest ? part.owners[culprit] : n;
-    else if (n_rest && dsn_prebuilt_wanted())
-        tell_compiled(rest, n_rest, part.database);
-    if (part.database)
-        matcher->parts[matcher->n_parts++] = part;
-    else
-        g_free(part.owners);
+    enum dsn_error error = DSN_OK;
+    for (size_t i = 0; i < n_rest && !error; i += size)
+        error = add_part(matcher, rest + i, owners + i, MIN(size, n_rest - i), bad, why);
     g_free(rest);
+    g_free(owners);
     return error;
+}
+
+static gint compare_parts(gconstpointer a, gconstpointer b) {
+    const struct part *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static void clear_part(gpointer p) {
+    struct part *part = p;
+    hs_free_database(part->database);
+    g_free(part->owners);
 }
 
 /* Each text once, with the first pattern that has it. */
@@ -158,12 +184,16 @@ enum dsn_error dsn_matcher_new(const char *const *patterns, size_t n, struct dsn
                                char **why) {
     struct dsn_matcher *matcher = g_new0(struct dsn_matcher, 1);
     matcher->next = g_new(size_t, n);
+    matcher->parts = g_array_new(FALSE, FALSE, sizeof(struct part));
+    g_array_set_clear_func(matcher->parts, clear_part);
     GHashTable *wanted = index_patterns(patterns, n, matcher->next);
     take_built(matcher, wanted);
-    enum dsn_error error = DSN_OK;
-    for (enum kind kind = PLAIN; kind < N_KINDS && !error; kind++)
-        error = compile_rest(matcher, wanted, kind, patterns, n, bad, why);
+    size_t culprit = n;
+    enum dsn_error error = compile_rest(matcher, wanted, patterns, n, &culprit, why);
+    g_array_sort(matcher->parts, compare_parts);
     g_hash_table_destroy(wanted);
+    if (error && bad)
+        *bad = culprit;
     if (error)
         dsn_matcher_free(matcher);
     else
@@ -174,23 +204,20 @@ enum dsn_error dsn_matcher_new(const char *const *patterns, size_t n, struct dsn
 void dsn_matcher_free(struct dsn_matcher *matcher) {
     if (!matcher)
         return;
-    for (size_t i = 0; i < matcher->n_parts; i++) {
-        hs_free_database(matcher->parts[i].database);
-        g_free(matcher->parts[i].owners);
-    }
+    g_array_free(matcher->parts, TRUE);
     g_free(matcher->next);
     g_free(matcher);
 }
 
-enum dsn_error dsn_matcher_scratch_new(const struct dsn_matcher *matcher, struct dsn_matcher_scratch **out) {
-    struct dsn_matcher_scratch *scratch = g_new0(struct dsn_matcher_scratch, 1);
-    for (size_t i = 0; i < matcher->n_parts; i++) {
-        if (hs_alloc_scratch(matcher->parts[i].database, &scratch->scratch) != HS_SUCCESS) {
-            dsn_matcher_scratch_free(scratch);
+enum dsn_error dsn_matcher_scratch_fit(const struct dsn_matcher *matcher,
+                                       struct dsn_matcher_scratch **scratch) {
+    if (!*scratch)
+        *scratch = g_new0(struct dsn_matcher_scratch, 1);
+    for (guint i = 0; i < matcher->parts->len; i++) {
+        const struct part *part = &g_array_index(matcher->parts, struct part, i);
+        if (hs_alloc_scratch(part->database, &(*scratch)->scratch) != HS_SUCCESS)
             return DSN_ERR_MEMORY;
-        }
     }
-    *out = scratch;
     return DSN_OK;
 }
 
@@ -203,25 +230,30 @@ void dsn_matcher_scratch_free(struct dsn_matcher_scratch *scratch) {
 
 struct relay {
     const size_t *owners, *next;
-    void (*hit)(size_t pattern, void *data);
+    dsn_matcher_hit hit;
     void *data;
+    size_t matter; /* as many patterns */
 };
 
 static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                     void *context) {
     (void)from, (void)to, (void)flags;
-    const struct relay *relay = context;
-    for (size_t i = relay->owners[id]; i != NOBODY; i = relay->next[i])
-        relay->hit(i, relay->data);
+    struct relay *relay = context;
+    for (size_t i = relay->owners[id]; i != NOBODY; i = relay->next[i]) {
+        size_t matter = relay->hit(i, relay->data);
+        relay->matter = MIN(relay->matter, matter);
+    }
     return 0;
 }
 
 enum dsn_error dsn_matcher_scan(const struct dsn_matcher *matcher, struct dsn_matcher_scratch *scratch,
-                                struct dsn_strview text, void (*hit)(size_t pattern, void *data),
-                                void *data) {
-    for (size_t i = 0; text.n && i < matcher->n_parts; i++) {
-        const struct part *part = &matcher->parts[i];
-        struct relay relay = {part->owners, matcher->next, hit, data};
+                                struct dsn_strview text, dsn_matcher_hit hit, void *data) {
+    struct relay relay = {.next = matcher->next, .hit = hit, .data = data, .matter = SIZE_MAX};
+    for (guint i = 0; text.n && i < matcher->parts->len; i++) {
+        const struct part *part = &g_array_index(matcher->parts, struct part, i);
+        if (part->first >= relay.matter)
+            break;
+        relay.owners = part->owners;
         if (hs_scan(part->database, text.p, (unsigned)text.n, 0, scratch->scratch, on_match, &relay) !=
             HS_SUCCESS)
             return DSN_ERR_INVALID;

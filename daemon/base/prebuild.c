@@ -13,7 +13,7 @@ enum { BYTES_A_LINE = 32 };
 static FILE *out; /* a program of its own, for the length of a build step */
 static struct dsn_keyfile *files;
 static size_t count;
-static size_t n_patterns[16]; /* of each database */
+static size_t n_patterns[64]; /* of each database */
 
 const struct dsn_keyfile *dsn_prebuilt_files(void) {
     return files;

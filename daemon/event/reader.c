@@ -37,9 +37,9 @@ static enum dsn_error alloc_scratch(struct dsn_reader *reader) {
     c->catalogue = dsn_knowledge_catalogue(reader->knowledge);
     c->providers = dsn_knowledge_providers(reader->knowledge);
     c->rules = dsn_knowledge_rules(reader->knowledge);
-    enum dsn_error error = dsn_matcher_scratch_new(dsn_rules_matcher(c->rules), &c->rules_scratch);
+    enum dsn_error error = dsn_rules_scratch_fit(c->rules, &c->scratch);
     if (!error)
-        error = dsn_matcher_scratch_new(dsn_provider_texts(c->providers), &c->providers_scratch);
+        error = dsn_matcher_scratch_fit(dsn_provider_texts(c->providers), &c->scratch);
     if (!error)
         error = dsn_formats_scratch_new(dsn_knowledge_formats(reader->knowledge), &reader->formats_scratch);
     return error;
@@ -92,8 +92,7 @@ void dsn_reader_free(struct dsn_reader *reader) {
         return;
     if (reader->json)
         yajl_gen_free(reader->json);
-    dsn_matcher_scratch_free(reader->classifier.rules_scratch);
-    dsn_matcher_scratch_free(reader->classifier.providers_scratch);
+    dsn_matcher_scratch_free(reader->classifier.scratch);
     dsn_formats_scratch_free(reader->formats_scratch);
     dsn_return_paths_free(reader->addressing.paths);
     dsn_arena_free(reader->arena);

@@ -19,7 +19,7 @@ enum {
 };
 
 struct dsn_formats_scratch {
-    struct dsn_matcher_scratch *header, *body;
+    struct dsn_matcher_scratch *matching;
     struct dsn_capture_scratch *capture;
     unsigned *held; /* by format: conditions that hold */
     bool *vetoed;
@@ -60,9 +60,9 @@ enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct
     scratch->vetoed = g_try_new0(bool, formats->n + 1);
     enum dsn_error error = scratch->held && scratch->vetoed ? DSN_OK : DSN_ERR_MEMORY;
     if (!error)
-        error = dsn_matcher_scratch_new(formats->header, &scratch->header);
+        error = dsn_matcher_scratch_fit(formats->header, &scratch->matching);
     if (!error)
-        error = dsn_matcher_scratch_new(formats->body, &scratch->body);
+        error = dsn_matcher_scratch_fit(formats->body, &scratch->matching);
     if (!error)
         error = dsn_capture_scratch_new(&scratch->capture);
     if (error)
@@ -75,8 +75,7 @@ enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct
 void dsn_formats_scratch_free(struct dsn_formats_scratch *scratch) {
     if (!scratch)
         return;
-    dsn_matcher_scratch_free(scratch->header);
-    dsn_matcher_scratch_free(scratch->body);
+    dsn_matcher_scratch_free(scratch->matching);
     dsn_capture_scratch_free(scratch->capture);
     g_free(scratch->held);
     g_free(scratch->vetoed);
@@ -100,7 +99,7 @@ struct counting {
     const GArray *conditions;
 };
 
-static void count_hit(size_t pattern, void *data) {
+static size_t count_hit(size_t pattern, void *data) {
     const struct counting *counting = data;
     const struct dsn_condition *condition =
         &g_array_index(counting->conditions, struct dsn_condition, pattern);
@@ -108,6 +107,7 @@ static void count_hit(size_t pattern, void *data) {
         counting->scratch->vetoed[condition->format] = true;
     else
         counting->scratch->held[condition->format]++;
+    return SIZE_MAX;
 }
 
 static struct dsn_strview header_text(struct dsn_draft *draft) {
@@ -144,8 +144,8 @@ static void match_conditions(const struct dsn_formats *formats, struct dsn_forma
     memset(scratch->vetoed, 0, (scratch->n + 1) * sizeof *scratch->vetoed);
     struct counting header = {scratch, formats->header_conditions},
                     body = {scratch, formats->body_conditions};
-    dsn_matcher_scan(formats->header, scratch->header, header_text(draft), count_hit, &header);
-    dsn_matcher_scan(formats->body, scratch->body, text, count_hit, &body);
+    dsn_matcher_scan(formats->header, scratch->matching, header_text(draft), count_hit, &header);
+    dsn_matcher_scan(formats->body, scratch->matching, text, count_hit, &body);
 }
 
 /* Finds out which formats the draft's message may have, unless that is known already. */

@@ -14,7 +14,7 @@ static const char *provider_of(const struct dsn_classifier *c, const struct dsn_
     const char *provider = dsn_provider_of_host(c->providers, recipient->remote_mta);
     *from = "by the name of the remote MTA";
     if (!provider) {
-        provider = dsn_provider_of_text(c->providers, c->providers_scratch, recipient->diagnostic);
+        provider = dsn_provider_of_text(c->providers, c->scratch, recipient->diagnostic);
         *from = "by its wording";
     }
     if (!provider && !recipient->remote_mta.n) {
@@ -127,8 +127,8 @@ static void classify_bounce(const struct dsn_classifier *c, const struct dsn_rep
         .command = recipient->smtp_command,
         .text = recipient->diagnostic,
     };
-    reasoning->rule = dsn_rules_best(c->rules, c->rules_scratch, &facts,
-                                     reasoning->matched ? note_match : NULL, reasoning->matched);
+    reasoning->rule = dsn_rules_best(c->rules, c->scratch, &facts, reasoning->matched ? note_match : NULL,
+                                     reasoning->matched);
     reasoning->status_code = dsn_catalogue_status(c->catalogue, recipient->status, &reasoning->status_exact);
     reasoning->reply_code = dsn_catalogue_reply(c->catalogue, recipient->smtp_code);
     decide(c, reasoning, verdict);

@@ -10,7 +10,7 @@ struct dsn_classifier {
     const struct dsn_catalogue *catalogue;
     const struct dsn_providers *providers;
     const struct dsn_rules *rules;
-    struct dsn_matcher_scratch *rules_scratch, *providers_scratch;
+    struct dsn_matcher_scratch *scratch;
 };
 
 /* How a verdict came about, for `dsnd explain`: everything is static or borrowed from the knowledge, NULL

@@ -128,9 +128,10 @@ const struct dsn_matcher *dsn_provider_texts(const struct dsn_providers *provide
     return providers->matcher;
 }
 
-static void keep_first(size_t pattern, void *data) {
+static size_t keep_first(size_t pattern, void *data) {
     size_t *first = data;
     *first = MIN(*first, pattern);
+    return *first;
 }
 
 const char *dsn_provider_of_text(const struct dsn_providers *providers, struct dsn_matcher_scratch *scratch,

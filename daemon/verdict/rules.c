@@ -5,12 +5,20 @@
 #include "mail/answer.h"
 #include "words.h"
 
-struct dsn_rules {
-    GPtrArray *all;      /* struct dsn_rule */
+/* Rules that have a pattern, in order of precedence. */
+struct shelf {
     GPtrArray *patterns; /* texts ... */
-    GPtrArray *matching; /* ... and the rules that they belong to */
-    GPtrArray *silent;   /* rules without a pattern */
+    GPtrArray *rules;    /* ... and whose they are */
     struct dsn_matcher *matcher;
+};
+
+/* Many rules are for one provider's answers, and most answers are of none that is known. */
+enum { OF_PROVIDERS, OF_ALL, N_SHELVES };
+
+struct dsn_rules {
+    GPtrArray *all;    /* struct dsn_rule */
+    GPtrArray *silent; /* rules without a pattern */
+    struct shelf shelves[N_SHELVES];
 };
 
 struct loader {
@@ -130,13 +138,26 @@ const char *dsn_rule_precedence(const struct dsn_rule *better, const struct dsn_
     return specificity(better) > specificity(worse) ? "it is less specific" : "it comes later in the files";
 }
 
+static void shelve(struct dsn_rules *rules, struct dsn_rule *rule) {
+    struct shelf *shelf = &rules->shelves[rule->provider ? OF_PROVIDERS : OF_ALL];
+    if (rule->match) {
+        g_ptr_array_add(shelf->patterns, (gpointer)(guintptr)rule->match);
+        g_ptr_array_add(shelf->rules, rule);
+    } else {
+        g_ptr_array_add(rules->silent, rule);
+    }
+}
+
 /* `rank` comes as the place in the files and becomes the place in the order of precedence. */
 static void rank_rules(struct dsn_rules *rules) {
     GPtrArray *sorted = g_ptr_array_copy(rules->all, NULL, NULL);
     g_ptr_array_set_free_func(sorted, NULL);
     g_ptr_array_sort(sorted, compare);
-    for (guint i = 0; i < sorted->len; i++)
-        ((struct dsn_rule *)g_ptr_array_index(sorted, i))->rank = i;
+    for (guint i = 0; i < sorted->len; i++) {
+        struct dsn_rule *rule = g_ptr_array_index(sorted, i);
+        rule->rank = i;
+        shelve(rules, rule);
+    }
     g_ptr_array_free(sorted, TRUE);
 }
 
@@ -191,18 +212,15 @@ static void load_rule(struct loader *l) {
     rule->examples = read_examples(l);
     check_id(l, rule);
     check_words(l, rule, provider, reason);
-    if (rule->match)
-        g_ptr_array_add(l->rules->patterns, (gpointer)(guintptr)rule->match);
-    g_ptr_array_add(rule->match ? l->rules->matching : l->rules->silent, rule);
 }
 
-static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
+static bool compile_shelf(struct shelf *shelf, struct dsn_problems *problems) {
     size_t bad;
     char *why = NULL;
-    if (!dsn_matcher_new((const char *const *)rules->patterns->pdata, rules->patterns->len, &rules->matcher,
+    if (!dsn_matcher_new((const char *const *)shelf->patterns->pdata, shelf->patterns->len, &shelf->matcher,
                          &bad, &why))
         return true;
-    const struct dsn_rule *rule = bad < rules->matching->len ? g_ptr_array_index(rules->matching, bad) : NULL;
+    const struct dsn_rule *rule = bad < shelf->rules->len ? g_ptr_array_index(shelf->rules, bad) : NULL;
     dsn_problems_add(problems, rule ? rule->file : "rules", rule ? rule->line : 0,
                      "[%s] match is no regular expression that can be matched in linear time: %s",
                      rule ? rule->id : "", why ? why : "out of memory");
@@ -210,14 +228,21 @@ static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
     return false;
 }
 
+static bool compile(struct dsn_rules *rules, struct dsn_problems *problems) {
+    bool good = true;
+    for (size_t i = 0; good && i < N_SHELVES; i++)
+        good = compile_shelf(&rules->shelves[i], problems);
+    return good;
+}
+
 enum dsn_error dsn_rules_new(const struct dsn_keyfile *const *files, size_t n,
                              const struct dsn_catalogue *catalogue, const struct dsn_providers *providers,
                              struct dsn_problems *problems, struct dsn_rules **out) {
     struct dsn_rules *rules = g_new0(struct dsn_rules, 1);
     rules->all = g_ptr_array_new_with_free_func(free_rule);
-    rules->patterns = g_ptr_array_new();
-    rules->matching = g_ptr_array_new();
     rules->silent = g_ptr_array_new();
+    for (size_t i = 0; i < N_SHELVES; i++)
+        rules->shelves[i] = (struct shelf){.patterns = g_ptr_array_new(), .rules = g_ptr_array_new()};
     struct loader l = {.rules = rules, .catalogue = catalogue, .providers = providers, .problems = problems};
     l.ids = g_hash_table_new(g_str_hash, g_str_equal);
     l.good = true;
@@ -241,16 +266,21 @@ enum dsn_error dsn_rules_new(const struct dsn_keyfile *const *files, size_t n,
 void dsn_rules_free(struct dsn_rules *rules) {
     if (!rules)
         return;
-    dsn_matcher_free(rules->matcher);
+    for (size_t i = 0; i < N_SHELVES; i++) {
+        dsn_matcher_free(rules->shelves[i].matcher);
+        g_ptr_array_free(rules->shelves[i].patterns, TRUE);
+        g_ptr_array_free(rules->shelves[i].rules, TRUE);
+    }
     g_ptr_array_free(rules->silent, TRUE);
-    g_ptr_array_free(rules->matching, TRUE);
-    g_ptr_array_free(rules->patterns, TRUE);
     g_ptr_array_free(rules->all, TRUE);
     g_free(rules);
 }
 
-const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules) {
-    return rules->matcher;
+enum dsn_error dsn_rules_scratch_fit(const struct dsn_rules *rules, struct dsn_matcher_scratch **scratch) {
+    enum dsn_error error = DSN_OK;
+    for (size_t i = 0; !error && i < N_SHELVES; i++)
+        error = dsn_matcher_scratch_fit(rules->shelves[i].matcher, scratch);
+    return error;
 }
 
 static bool code_matches(const uint16_t *codes, uint16_t code) {
@@ -271,7 +301,7 @@ static bool status_matches(const struct dsn_status *statuses, struct dsn_status 
 }
 
 struct search {
-    const struct dsn_rules *rules;
+    const struct shelf *shelf;
     const struct dsn_rule_facts *facts;
     const struct dsn_rule *best;
     void (*matched)(const struct dsn_rule *rule, void *data);
@@ -289,16 +319,33 @@ static void consider(struct search *s, const struct dsn_rule *rule) {
         s->best = rule;
 }
 
-static void on_hit(size_t pattern, void *data) {
+static size_t on_hit(size_t pattern, void *data) {
     struct search *s = data;
-    consider(s, g_ptr_array_index(s->rules->matching, pattern));
+    const struct dsn_rule *rule = g_ptr_array_index(s->shelf->rules, pattern);
+    consider(s, rule);
+    return s->best == rule && !s->matched ? pattern : SIZE_MAX;
+}
+
+/* Whether a rule of the shelf may win, or is to be told of. */
+static bool matters(const struct search *s, const struct shelf *shelf) {
+    const struct dsn_rule *first = shelf->rules->len ? g_ptr_array_index(shelf->rules, 0) : NULL;
+    return first && (s->matched || !s->best || first->rank < s->best->rank);
+}
+
+static void search_shelf(struct search *s, const struct shelf *shelf, struct dsn_matcher_scratch *scratch) {
+    if (!matters(s, shelf))
+        return;
+    s->shelf = shelf;
+    dsn_matcher_scan(shelf->matcher, scratch, s->facts->text, on_hit, s);
 }
 
 const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
                                       const struct dsn_rule_facts *facts,
                                       void (*matched)(const struct dsn_rule *rule, void *data), void *data) {
-    struct search s = {.rules = rules, .facts = facts, .matched = matched, .data = data};
-    dsn_matcher_scan(rules->matcher, scratch, facts->text, on_hit, &s);
+    struct search s = {.facts = facts, .matched = matched, .data = data};
+    if (facts->provider)
+        search_shelf(&s, &rules->shelves[OF_PROVIDERS], scratch);
+    search_shelf(&s, &rules->shelves[OF_ALL], scratch);
     for (guint i = 0; i < rules->silent->len; i++)
         consider(&s, g_ptr_array_index(rules->silent, i));
     return s.best;

@@ -1,5 +1,5 @@
 /* rules: config/rules/NAME.rules: what the words of an answer mean. The most specific rule that matches wins;
- * order breaks ties. All patterns are matched in one linear-time pass. */
+ * order breaks ties. */
 #ifndef VERDICT_RULES_H
 #define VERDICT_RULES_H
 
@@ -40,9 +40,11 @@ enum dsn_error dsn_rules_new(const struct dsn_keyfile *const *files, size_t n,
                              struct dsn_problems *problems, struct dsn_rules **out);
 void dsn_rules_free(struct dsn_rules *rules); /* NULL is fine */
 
-const struct dsn_matcher *dsn_rules_matcher(const struct dsn_rules *rules);
+/* Makes scratch memory, or lets what is there do for `rules` too. */
+enum dsn_error dsn_rules_scratch_fit(const struct dsn_rules *rules, struct dsn_matcher_scratch **scratch);
 
-/* The winner, or NULL. `matched` (may be NULL) is told of each rule whose conditions all hold. */
+/* The winner, or NULL. `matched` (may be NULL) is told of each rule whose conditions all hold; without it,
+ * only what may win is looked at. */
 const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
                                       const struct dsn_rule_facts *facts,
                                       void (*matched)(const struct dsn_rule *rule, void *data), void *data);

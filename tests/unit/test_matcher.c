@@ -8,17 +8,18 @@
 #include <glib.h>
 
 /* Scans `text` and returns the indexes of the patterns that matched, as bits. */
-static unsigned scan(const struct dsn_matcher *matcher, const char *text, void (*hit)(size_t, void *)) {
-    struct dsn_matcher_scratch *scratch;
+static unsigned scan(const struct dsn_matcher *matcher, const char *text, dsn_matcher_hit hit) {
+    struct dsn_matcher_scratch *scratch = NULL;
     unsigned bits = 0;
-    ck_assert_int_eq(dsn_matcher_scratch_new(matcher, &scratch), DSN_OK);
+    ck_assert_int_eq(dsn_matcher_scratch_fit(matcher, &scratch), DSN_OK);
     ck_assert_int_eq(dsn_matcher_scan(matcher, scratch, dsn_sv_str(text), hit, &bits), DSN_OK);
     dsn_matcher_scratch_free(scratch);
     return bits;
 }
 
-static void set_bit(size_t pattern, void *data) {
+static size_t set_bit(size_t pattern, void *data) {
     *(unsigned *)data |= 1u << pattern;
+    return SIZE_MAX;
 }
 
 START_TEST(each_pattern_of_the_same_text_is_told) {
@@ -28,6 +29,36 @@ START_TEST(each_pattern_of_the_same_text_is_told) {
     ck_assert_uint_eq(scan(matcher, "Mailbox FULL", set_bit), 1 + 4 + 16);
     ck_assert_uint_eq(scan(matcher, "over quota", set_bit), 2);
     ck_assert_uint_eq(scan(matcher, "", set_bit), 0);
+    dsn_matcher_free(matcher);
+}
+END_TEST
+
+enum { MANY = 200 }; /* patterns: more than a database has */
+
+/* The first and the last of many patterns have bits. */
+static size_t set_end_bit(size_t pattern, void *data) {
+    ck_assert(pattern == 0 || pattern == MANY - 1);
+    *(unsigned *)data |= pattern ? 2 : 1;
+    return SIZE_MAX;
+}
+
+static size_t set_end_bit_and_stop(size_t pattern, void *data) {
+    set_end_bit(pattern, data);
+    return pattern;
+}
+
+START_TEST(patterns_that_do_not_matter_any_more_are_passed_over) {
+    char texts[MANY][8];
+    const char *patterns[MANY];
+    struct dsn_matcher *matcher;
+    for (size_t i = 0; i < MANY; i++) {
+        g_snprintf(texts[i], sizeof texts[i], "<%zu>", i);
+        patterns[i] = texts[i];
+    }
+    ck_assert_int_eq(dsn_matcher_new(patterns, MANY, &matcher, NULL, NULL), DSN_OK);
+    ck_assert_uint_eq(scan(matcher, "<199> <0>", set_end_bit), 1 + 2);
+    ck_assert_uint_eq(scan(matcher, "<199> <0>", set_end_bit_and_stop), 1);
+    ck_assert_uint_eq(scan(matcher, "<199>", set_end_bit_and_stop), 2);
     dsn_matcher_free(matcher);
 }
 END_TEST
@@ -113,6 +144,7 @@ START_TEST(a_replaced_file_takes_its_rules_away) {
 }
 END_TEST
 
-RUN_SUITE("matcher", each_pattern_of_the_same_text_is_told, the_bad_pattern_is_named_among_those_of_the_build,
-          the_build_has_compiled_every_built_in_rule, own_rules_and_built_in_ones_keep_their_precedence,
-          a_replaced_file_takes_its_rules_away)
+RUN_SUITE("matcher", each_pattern_of_the_same_text_is_told,
+          patterns_that_do_not_matter_any_more_are_passed_over,
+          the_bad_pattern_is_named_among_those_of_the_build, the_build_has_compiled_every_built_in_rule,
+          own_rules_and_built_in_ones_keep_their_precedence, a_replaced_file_takes_its_rules_away)
