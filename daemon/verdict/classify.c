@@ -3,6 +3,8 @@
 #include "classify.h"
 #include "base/sv.h"
 
+#include <glib.h>
+
 /* Notes why, and passes on what. */
 static int because(const char **why, const char *text, int value) {
     *why = text;
@@ -26,7 +28,8 @@ static const char *provider_of(const struct dsn_classifier *c, const struct dsn_
     return provider;
 }
 
-/* The code that says more: a telling enhanced code, else a telling reply code, else whichever there is. */
+/* The code that says more: a telling enhanced code, else a telling reply code, else whichever there is. Of
+ * x.0.0, which programs fill in where the server gave no enhanced code, even a vague reply code says more. */
 static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning) {
     const struct dsn_code *status = reasoning->status_code, *reply = reasoning->reply_code;
     if (status && !status->vague && reasoning->status_exact)
@@ -35,7 +38,7 @@ static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning
         return reply;
     if (status && !status->vague)
         return status;
-    return status ? status : reply;
+    return status && !(reply && g_str_has_suffix(status->name, ".0.0")) ? status : reply;
 }
 
 /* How sure a rule is. Some reasons are not to be believed on words alone: a server that knows its mailboxes

@@ -346,6 +346,8 @@ static const struct {
     {"500 Syntax error, command unrecognized", "syntax-error", DSN_TYPE_HARD, DSN_ACTION_FIX},
     {"550", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
     {"5.0.0", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
+    {"501 5.0.0 what it means is not known", "syntax-error", DSN_TYPE_HARD, DSN_ACTION_FIX},
+    {"451 4.0.0 what it means is not known", "system-error", DSN_TYPE_SOFT, DSN_ACTION_NONE},
     {"554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", "blocked",
      DSN_TYPE_HARD, DSN_ACTION_FIX},
     {"556 5.1.10 Recipient address has null MX", "not-accepting", DSN_TYPE_HARD, DSN_ACTION_SUPPRESS},
