@@ -94,38 +94,45 @@ static const struct dsn_prebuilt *choose_built(GHashTable *wanted) {
     return best;
 }
 
+/* Has the database; `owners` is copied. */
+static void add_part(struct dsn_matcher *matcher, hs_database_t *database, const size_t *owners, size_t n) {
+    struct part part = {database, g_memdup2(owners, n * sizeof *owners), NOBODY};
+    for (size_t i = 0; i < n; i++)
+        part.first = MIN(part.first, owners[i]);
+    g_array_append_val(matcher->parts, part);
+}
+
 /* Those that are found leave `wanted`. */
 static void take_built(struct dsn_matcher *matcher, GHashTable *wanted) {
     const struct dsn_prebuilt *built;
     while (g_hash_table_size(wanted) > 0 && (built = choose_built(wanted))) {
-        struct part part = {.first = NOBODY};
-        if (hs_deserialize_database(built->bytes.p, built->bytes.n, &part.database) != HS_SUCCESS)
+        hs_database_t *database = NULL;
+        if (hs_deserialize_database(built->bytes.p, built->bytes.n, &database) != HS_SUCCESS)
             return;
-        part.owners = g_new(size_t, built->n);
+        size_t *owners = g_new(size_t, built->n);
         for (size_t i = 0; i < built->n; i++) {
             gpointer owner;
             bool found = g_hash_table_steal_extended(wanted, built->patterns[i], NULL, &owner);
-            part.owners[i] = found ? GPOINTER_TO_SIZE(owner) : NOBODY;
-            part.first = MIN(part.first, part.owners[i]);
+            owners[i] = found ? GPOINTER_TO_SIZE(owner) : NOBODY;
         }
-        g_array_append_val(matcher->parts, part);
+        add_part(matcher, database, owners, built->n);
+        g_free(owners);
     }
 }
 
-/* Compiles patterns of one part; `owners` as in a part. */
-static enum dsn_error add_part(struct dsn_matcher *matcher, const char *const *patterns, const size_t *owners,
-                               size_t n, size_t *bad, char **why) {
-    struct part part = {.first = owners[0]};
+/* Compiles patterns into one part; `owners` as in a part. */
+static enum dsn_error compile_part(struct dsn_matcher *matcher, const char *const *patterns,
+                                   const size_t *owners, size_t n, size_t *bad, char **why) {
+    hs_database_t *database = NULL;
     size_t culprit = n;
-    enum dsn_error error = compile(patterns, n, &part.database, &culprit, why);
+    enum dsn_error error = compile(patterns, n, &database, &culprit, why);
     if (culprit < n)
         *bad = owners[culprit];
     if (error)
         return error;
     if (dsn_prebuilt_wanted())
-        tell_compiled(patterns, n, part.database);
-    part.owners = g_memdup2(owners, n * sizeof *owners);
-    g_array_append_val(matcher->parts, part);
+        tell_compiled(patterns, n, database);
+    add_part(matcher, database, owners, n);
     return DSN_OK;
 }
 
@@ -151,7 +158,7 @@ static enum dsn_error compile_rest(struct dsn_matcher *matcher, GHashTable *want
     }
     enum dsn_error error = DSN_OK;
     for (size_t i = 0; i < n_rest && !error; i += size)
-        error = add_part(matcher, rest + i, owners + i, MIN(size, n_rest - i), bad, why);
+        error = compile_part(matcher, rest + i, owners + i, MIN(size, n_rest - i), bad, why);
     g_free(rest);
     g_free(owners);
     return error;
