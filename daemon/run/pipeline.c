@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/wake.h"
 #include "lookup/lookup.h"
+#include "service.h"
+#include "source/marks.h"
 
 #include <stdatomic.h>
 #include <errno.h>
@@ -131,6 +133,13 @@ static enum dsn_error (*const openers[])(const struct dsn_conf *conf, const stru
     [DSN_CONF_LMTP] = open_lmtp,
 };
 
+/* A maildir keeps them itself. */
+static void keep_marks(const struct dsn_conf *conf, struct dsn_source *source) {
+    char *folder = dsn_service_state();
+    dsn_marks_keep(source, folder, count_workers(conf));
+    g_free(folder);
+}
+
 static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct dsn_conf *conf, char *why,
                                    size_t why_size) {
     enum dsn_error error = DSN_OK;
@@ -140,6 +149,8 @@ static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct d
         error = openers[source->kind](conf, source, why, why_size, &pipeline->sources[i].source);
         if (!error)
             pipeline->sources[pipeline->n_sources++].source->number = i;
+        if (!error && source->kind != DSN_CONF_MAILDIR)
+            keep_marks(conf, pipeline->sources[i].source);
         pipeline->sources[i].pipeline = pipeline;
     }
     return error;
@@ -258,7 +269,7 @@ void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms) {
 }
 
 /* Puts the item away for a worker that does not come back from it. */
-static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
+static void set_aside(struct dsn_pipeline *pipeline, const struct dsn_desk *desk, struct dsn_item *item) {
     struct dsn_source *source = item->source;
     struct dsn_metrics *metrics = pipeline->place.metrics;
     int64_t now_us = dsn_clock_monotonic_us();
@@ -269,6 +280,7 @@ static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
                 dsn_log_str("item", item->name), dsn_log_errno(errno));
         return;
     }
+    dsn_marks_end(source->marks, desk->number); /* the next process need not ask whether it was this one */
     dsn_metrics_begin(metrics, source->number, 0);
     dsn_metrics_end(metrics, source->number, DSN_OUTCOME_ASIDE, now_us);
 }
@@ -307,7 +319,7 @@ bool dsn_pipeline_watch(struct dsn_pipeline *pipeline) {
         struct dsn_item *item = dsn_worker_take_away(&pipeline->place, &worker->desk);
         if (!item)
             continue;
-        set_aside(pipeline, item);
+        set_aside(pipeline, &worker->desk, item);
         pipeline->stuck = true;
         leave_alone(pipeline, worker);
         dsn_pipeline_stop(pipeline, pipeline->place.conf->drain_ms);

@@ -221,12 +221,20 @@ static enum dsn_error read_events(struct worker *worker, struct dsn_message *mes
     return error;
 }
 
+/* A message that may have been the reason for an end is named. False: that it was is certain. */
+static bool may_be_read(struct dsn_message *message) {
+    const struct dsn_item *item = message->item;
+    if (item->deaths > 0)
+        DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", item->source->name),
+                dsn_log_str("item", item->name), dsn_log_int("times", item->deaths));
+    if (item->deaths < DSN_MARKS_DEATHS_MAX)
+        return true;
+    dsn_message_set_aside(message, DSN_WORKER_DEADLY);
+    return false;
+}
+
 static enum dsn_error read_message(struct worker *worker, struct dsn_message *message) {
     struct dsn_item *item = message->item;
-    if (item->deaths >= DSN_MARKS_DEATHS_MAX) {
-        dsn_message_set_aside(message, DSN_WORKER_DEADLY);
-        return DSN_ERR_LIMIT;
-    }
     /* A byte more than the limit, so that libdsn sees that there was more. */
     size_t max_bytes = (size_t)worker->place->conf->max_bytes + 1;
     struct dsn_source *source = item->source;
@@ -236,6 +244,8 @@ static enum dsn_error read_message(struct worker *worker, struct dsn_message *me
     worker->robbed = !lay_down(desk);
     if (error || worker->robbed)
         return error;
+    if (!may_be_read(message))
+        return DSN_ERR_LIMIT;
     dsn_turns_begin(&worker->place->turns, item->deaths > 0);
     dsn_marks_begin(source->marks, desk->number, item);
     pick_up(desk, item, true);

@@ -5,6 +5,7 @@
 #include "dead.h"
 #include "inflight.h"
 #include "lmtp_session.h"
+#include "marks.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@
 #define ANSWER_MS                                                                                            \
     120000          /* a message that is not committed by then is answered 451; clients wait for 10 minutes */
 #define RETRY_MS 20 /* when the pipeline has no room for a message */
+#define HASH_BYTES 16
 
 static const char accepted[] = "250 2.0.0 ok, its events are stored";
 static const char kept[] = "250 2.0.0 ok, it cannot be processed and is set aside";
@@ -48,6 +51,7 @@ struct client {
 struct mail {
     char *from, **to; /* `to` is ended by NULL */
     GByteArray *message;
+    char hash[2 * HASH_BYTES + 1]; /* of that, once a worker has it: its name is another one each time */
 };
 
 struct handed {
@@ -140,6 +144,7 @@ static void conclude(struct dsn_source *source, struct dsn_item *item, const cha
 }
 
 static enum dsn_error settle(struct dsn_source *source, struct dsn_item *item) {
+    dsn_marks_forget(source->marks, item->mark);
     conclude(source, item, accepted, NULL);
     return DSN_OK;
 }
@@ -251,6 +256,8 @@ static const char *bury(struct dsn_lmtp *lmtp, const struct answer *answer) {
     enum dsn_error error =
         dsn_dead_put(lmtp->dead, &envelope, bytes_of(&answer->mail), answer->name, answer->error);
     g_array_unref(to);
+    if (!error)
+        dsn_marks_forget(lmtp->source.marks, answer->mail.hash);
     return error ? not_now : kept;
 }
 
@@ -384,12 +391,23 @@ static enum dsn_error run(struct dsn_source *source, struct dsn_queue *out, bool
 
 /* Reading */
 
-static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+/* A client hands over the same bytes again where we died on them. */
+static void recognize(struct handed *handed) {
+    unsigned char hash[HASH_BYTES];
+    struct mail *mail = &handed->mail;
+    crypto_generichash(hash, sizeof hash, mail->message->data, mail->message->len, NULL, 0);
+    sodium_bin2hex(mail->hash, sizeof mail->hash, hash, sizeof hash);
+    handed->item.mark = mail->hash;
+    handed->item.deaths = dsn_marks_deaths(handed->item.source->marks, mail->hash);
+}
+
+static enum dsn_error read_item(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
-    const struct handed *handed = (const void *)item;
+    struct handed *handed = (void *)item;
     const struct dsn_strview message = bytes_of(&handed->mail);
     GArray *to;
     (void)source;
+    recognize(handed);
     const struct dsn_envelope envelope = envelope_of(&handed->mail, &to);
     enum dsn_error error =
         message.n > 0 ? dsn_envelope_write(&envelope, message, max_bytes, out) : DSN_ERR_INVALID;
@@ -410,6 +428,7 @@ static void close_lmtp(struct dsn_source *source) {
     stop_listening(lmtp);
     g_ptr_array_unref(lmtp->clients);
     dsn_inflight_free(lmtp->inflight);
+    dsn_marks_close(source->marks);
     dsn_dead_free(lmtp->dead);
     g_queue_clear_full(&lmtp->answers, free_answer);
     pthread_mutex_destroy(&lmtp->lock);

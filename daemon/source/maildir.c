@@ -207,7 +207,7 @@ static enum dsn_error read_open(int fd, size_t max_bytes, struct dsn_bytes *out)
     return after.st_size != before.st_size || out->n != n ? DSN_ERR_BUSY : DSN_OK;
 }
 
-static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+static enum dsn_error read_item(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     char path[DSN_MAILDIR_PATH_SIZE];
@@ -291,20 +291,6 @@ static enum dsn_error lock(struct dsn_maildir *maildir, char *why, size_t why_si
     return DSN_OK;
 }
 
-/* What was being read when the last process ended is said: one of these messages may have been the reason.
- * Mail is read also where that cannot be noted: not every file system has memory that is shared with a file.
- */
-static void open_marks(struct dsn_maildir *maildir, size_t n_workers) {
-    struct dsn_source *source = &maildir->source;
-    if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", n_workers, &source->marks) != DSN_OK)
-        log_trouble(maildir, "note what is being read", errno);
-    for (size_t i = 0; i < dsn_marks_count(source->marks); i++) {
-        const char *name = dsn_marks_name(source->marks, i);
-        DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", source->name),
-                dsn_log_str("item", name), dsn_log_int("times", dsn_marks_deaths(source->marks, name)));
-    }
-}
-
 static enum dsn_error open_directories(struct dsn_maildir *maildir, char *why, size_t why_size) {
     static const char *const names[] = {"new", "cur"};
     struct stat status;
@@ -345,7 +331,8 @@ enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, cha
         close_maildir(&maildir->source);
         return error;
     }
-    open_marks(maildir, settings->n_workers);
+    if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", settings->n_workers, &maildir->source.marks) != DSN_OK)
+        log_trouble(maildir, "note what is being read", errno);
     *out = &maildir->source;
     return DSN_OK;
 }

@@ -2,7 +2,6 @@
 counts twice, dsnd said what was wrong, used no CPU while there was nothing to do, kept its memory, and went on by itself."""
 
 import ctypes
-import itertools
 import json
 import os
 import pathlib
@@ -10,7 +9,6 @@ import random
 import resource
 import shutil
 import signal
-import struct
 import subprocess
 import threading
 import unittest
@@ -19,8 +17,8 @@ import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from debs import unpacked
-from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, free_port, sanitizer, slow_to_read,
-                     wait_until)
+from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Deaths, Maildir, Proxy, Redis, bounce, free_port, sanitizer,
+                     slow_to_read, wait_until)
 
 SANITIZED = sanitizer()
 REFUSER = ROOT / "tests/e2e/malloc_fails.c"
@@ -548,28 +546,20 @@ class OfFiles(Case):
         self.assert_counted_once(20)
 
 
-class OfCrashes(Case):
-    """Messages on which dsnd dies. It dies by a signal from here, whenever one of them is being read."""
+class OfCrashes(Deaths, Case):
+    """Messages on which dsnd dies."""
 
-    MARK = struct.Struct("256sI")
     SIGNAL = signal.SIGKILL if SANITIZED else signal.SIGSEGV  # a sanitizer would report it
 
     def setUp(self):
         super().setUp()
         self.conf = self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB")
 
-    def is_read(self, name):
-        """How often dsnd will have died on that message if it dies now."""
-        marks = self.MARK.iter_unpack((self.maildir.path / ".dsnd.reading").read_bytes())
-        return max((deaths for text, deaths in itertools.islice(marks, 2) if text.split(b"\0")[0] == name.encode()),
-                   default=0)
+    def marks(self):
+        return self.maildir.path / ".dsnd.reading"
 
     def die(self, name, number, times):
-        """Starts dsnd, and kills it as soon as it reads that message, for the so many-th time."""
-        daemon = self.start(prefix=["prlimit", "--core=0"])
-        wait_until(lambda: self.is_read(name) == times, "it is being read")
-        daemon.process.send_signal(number)
-        self.assertEqual(daemon.process.wait(), -number)
+        self.kill_reading(self.start(prefix=["prlimit", "--core=0"]), name, number, times)
 
     def deliver(self, n, *slow):
         for name in slow:
@@ -585,7 +575,7 @@ class OfCrashes(Case):
         daemon = self.once(status=1)
         self.assertEqual(self.maildir.names(".Failed/new"), ["deadly"])
         self.assertIn("three times", (self.maildir.path / ".Failed/deadly.error").read_text())
-        self.assertIn("item=deadly times=3", daemon.events("died-reading")[0])
+        self.assertTrue([line for line in daemon.events("died-reading") if "item=deadly times=3" in line])
         self.assertIn("item=deadly", daemon.events("set-aside")[0])
         self.assert_counted_once(20)
         self.wait_settled(21)
