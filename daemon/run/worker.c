@@ -16,8 +16,6 @@
 
 /* Memory that a large message left behind is given back. */
 #define KEEP_BYTES (1u << 20)
-/* Times max_time that a worker may be without progress: time that passes, not CPU. */
-#define BLOCKED_AFTER 4
 #define PROGRESS_US 1000 /* of CPU, from look to look */
 
 void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
@@ -131,7 +129,7 @@ struct dsn_item *dsn_worker_give_up(struct dsn_workplace *place, struct dsn_desk
 }
 
 bool dsn_worker_is_blocked(const struct dsn_workplace *place, struct dsn_desk *desk, int64_t step_ms) {
-    const int64_t limit_ms = BLOCKED_AFTER * place->conf->max_time_ms;
+    const int64_t limit_ms = DSN_BLOCKED_AFTER * place->conf->max_time_ms;
     pthread_mutex_lock(&desk->lock);
     int64_t used_us = desk->item ? dsn_clock_cpu_us(desk->clock) : 0;
     bool before = desk->idle_ms > limit_ms;

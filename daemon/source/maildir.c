@@ -47,19 +47,35 @@ static void log_trouble(const struct dsn_maildir *maildir, const char *what, int
             dsn_log_str("path", maildir->path), dsn_log_str("doing", what), dsn_log_errno(error));
 }
 
-/* Offers whatever new/ holds. DSN_ERR_IO: it could not be read (to the end). */
-static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
-    enum dsn_error error = DSN_OK;
+static DIR *open_new(struct dsn_maildir *maildir) {
+    dsn_asking_begin(&maildir->source.asking);
     int fd = openat(maildir->fd, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    dsn_asking_end(&maildir->source.asking);
     if (!dir) {
         log_trouble(maildir, "scan", errno);
         if (fd >= 0)
             close(fd);
-        return DSN_ERR_IO;
     }
+    return dir;
+}
+
+static struct dirent *next_entry(struct dsn_maildir *maildir, DIR *dir) {
+    errno = 0;
+    dsn_asking_begin(&maildir->source.asking);
+    struct dirent *entry = readdir(dir);
+    dsn_asking_end(&maildir->source.asking);
+    return entry;
+}
+
+/* Offers whatever new/ holds. DSN_ERR_IO: it could not be read (to the end). */
+static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
+    enum dsn_error error = DSN_OK;
+    DIR *dir = open_new(maildir);
+    if (!dir)
+        return DSN_ERR_IO;
     struct dirent *entry;
-    while (errno = 0, !error && !maildir->stopped && (entry = readdir(dir)))
+    while (errno = 0, !error && !maildir->stopped && (entry = next_entry(maildir, dir)))
         if (entry->d_type != DT_DIR)
             error = offer(maildir, out, entry->d_name);
     if (!error && errno != 0) {
@@ -74,8 +90,11 @@ static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
 static void watch(struct dsn_maildir *maildir) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d/new", maildir->fd);
-    if (inotify_add_watch(maildir->inotify_fd, path, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR) <
-        0)
+    dsn_asking_begin(&maildir->source.asking);
+    int watched =
+        inotify_add_watch(maildir->inotify_fd, path, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR);
+    dsn_asking_end(&maildir->source.asking);
+    if (watched < 0)
         log_trouble(maildir, "watch", errno);
 }
 

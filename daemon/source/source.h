@@ -4,6 +4,7 @@
 #ifndef SOURCE_SOURCE_H
 #define SOURCE_SOURCE_H
 
+#include "base/asking.h"
 #include "base/listener.h"
 #include "base/queue.h"
 #include "dsn/error.h"
@@ -61,9 +62,10 @@ struct dsn_marks;
 
 struct dsn_source {
     const struct dsn_source_ops *ops;
-    char *name;              /* of the section in the configuration */
-    size_t number;           /* its place there */
-    struct dsn_marks *marks; /* of what is being read; NULL: it cannot be noted */
+    char *name;               /* of the section in the configuration */
+    size_t number;            /* its place there */
+    struct dsn_marks *marks;  /* of what is being read; NULL: it cannot be noted */
+    struct dsn_asking asking; /* of the reader thread */
 };
 
 /* How a kind of source is opened. On failure `why` (of `why_size` bytes) says for people what is wrong. The
