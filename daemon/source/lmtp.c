@@ -30,6 +30,7 @@
 #define ANSWER_MS                                                                                            \
     120000          /* a message that is not committed by then is answered 451; clients wait for 10 minutes */
 #define RETRY_MS 20 /* when the pipeline has no room for a message */
+#define CROWDED_MS 100 /* when there is no file descriptor for another client */
 #define HASH_BYTES 16
 
 static const char accepted[] = "250 2.0.0 ok, its events are stored";
@@ -73,7 +74,8 @@ struct dsn_lmtp {
     size_t max_bytes, max_clients;
     int listener, wake_fd;
     char *path;         /* of the socket; NULL: it has none */
-    GPtrArray *clients; /* of struct client; the thread's own, as are the next two */
+    bool crowded;       /* another client could not be let in; the thread's own, as are the next three */
+    GPtrArray *clients; /* of struct client */
     struct dsn_queue *out;
     uint64_t serial; /* of the last item */
     struct dsn_inflight *inflight;
@@ -188,9 +190,18 @@ static void touch(struct client *client) {
     client->changed_ms = dsn_clock_monotonic_ms();
 }
 
+/* Asked for at once, the same would be refused again and again. */
+static void set_crowded(struct dsn_lmtp *lmtp, bool crowded) {
+    if (crowded && !lmtp->crowded)
+        DSN_LOG(DSN_LOG_WARNING, "source-trouble", dsn_log_str("source", lmtp->source.name),
+                dsn_log_str("doing", "let a client in"), dsn_log_errno(errno));
+    lmtp->crowded = crowded;
+}
+
 static void accept_clients(struct dsn_lmtp *lmtp) {
     while (lmtp->clients->len < lmtp->max_clients) {
         int fd = accept4(lmtp->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        set_crowded(lmtp, fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR);
         if (fd < 0)
             return;
         struct client *client = g_new0(struct client, 1);
@@ -340,17 +351,17 @@ static short wanted(const struct client *client) {
 
 /* Waits until something is to be done. `fds` has room for the listener, the wake-up and every client. */
 static void wait_for_something(struct dsn_lmtp *lmtp, struct pollfd *fds) {
-    bool again = false;
+    bool again = false, has_room = lmtp->clients->len < lmtp->max_clients && !lmtp->crowded;
     fds[0] = (struct pollfd){.fd = lmtp->wake_fd, .events = POLLIN};
-    fds[1] =
-        (struct pollfd){.fd = lmtp->clients->len < lmtp->max_clients ? lmtp->listener : -1, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = has_room ? lmtp->listener : -1, .events = POLLIN};
     for (guint i = 0; i < lmtp->clients->len; i++) {
         const struct client *client = client_at(lmtp, i);
         fds[i + 2] = (struct pollfd){.fd = client->fd, .events = wanted(client)};
         again = again || (is_waiting(client) && !client->waits_for);
     }
     uint64_t count;
-    if (poll(fds, lmtp->clients->len + 2, again ? RETRY_MS : 1000) > 0 && fds[0].revents &&
+    int wait_ms = again ? RETRY_MS : lmtp->crowded ? CROWDED_MS : 1000;
+    if (poll(fds, lmtp->clients->len + 2, wait_ms) > 0 && fds[0].revents &&
         read(lmtp->wake_fd, &count, sizeof count) < 0)
         DSN_LOG(DSN_LOG_DEBUG, "wake-failed", dsn_log_str("of", "lmtp"));
 }
@@ -362,7 +373,7 @@ static void round_of(struct dsn_lmtp *lmtp, struct pollfd *fds) {
          i--) /* from the end: removing one moves the last into its place */
         if (!serve(lmtp, client_at(lmtp, i - 1), fds[i + 1].revents))
             g_ptr_array_remove_index_fast(lmtp->clients, i - 1);
-    if (fds[1].revents)
+    if (fds[1].revents || lmtp->crowded)
         accept_clients(lmtp);
 }
 
@@ -370,6 +381,7 @@ static void stop_listening(struct dsn_lmtp *lmtp) {
     if (lmtp->listener >= 0)
         close(lmtp->listener);
     lmtp->listener = -1;
+    lmtp->crowded = false;
     if (lmtp->path)
         unlink(lmtp->path);
     g_clear_pointer(&lmtp->path, g_free);

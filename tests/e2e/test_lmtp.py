@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 import socket
 import threading
@@ -113,7 +114,7 @@ class Lmtp(Deaths, Case):
         self.assertEqual((refused["from"], refused["to"], refused["source"]), ("", "b@example.net", "bounces"))
         self.assertIn("is no hash", refused["error"])
         self.assertEqual((empty["message"], empty["to"]), ("", "bounces@example.net"))
-        self.assertEqual(len(daemon.events("set-aside")), 2)
+        wait_until(lambda: len(daemon.events("set-aside")) == 2, "it is logged, which comes after the answer")
         self.assertEqual(self.stream(), [])
         self.redis.client.delete(PREFIX + "rcpt:user1.0@example1.com")
         self.configure("[source queue]\nkind = stream")
@@ -242,6 +243,20 @@ class Lmtp(Deaths, Case):
         self.assertEqual(self.send(bounce(1), client=first), [250])
         self.assertTrue(first.ask(b"QUIT").startswith("221 "))
         self.assertTrue(second.recv(100).startswith(b"220 "))
+
+    def test_who_finds_no_file_descriptor_waits_until_there_is_one(self):
+        daemon = self.start()
+        limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (4, limits[1]))
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(str(self.folder / "lmtp.sock"))
+        daemon.wait_quiet()
+        self.assertIn("Too many open files", daemon.events("source-trouble")[0])
+        self.assertEqual(len(daemon.events("source-trouble")), 1)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertTrue(client.recv(100).startswith(b"220 "))
+        self.assertEqual(self.send(bounce(1)), [250])
 
     def test_pipelined_messages_are_answered_one_after_the_other(self):
         self.start()
