@@ -172,9 +172,9 @@ static enum dsn_error add_record(struct worker *worker, struct dsn_message *mess
 }
 
 static enum dsn_error add_records(struct worker *worker, struct dsn_message *message,
-                                  const struct dsn_report *report, const char *name) {
+                                  const struct dsn_report *report, const char *kind, const char *name) {
     const struct dsn_event_source source = {
-        .kind = message->item->source->ops->kind,
+        .kind = kind,
         .name = {name, strlen(name)},
         .observed_at_ms = dsn_clock_real_ms(),
         .headers = (const char *const *)worker->place->conf->event_headers,
@@ -203,20 +203,18 @@ static void authenticate(struct worker *worker) {
                                 (arrived_ms > 0 && arrived_ms < now_ms ? arrived_ms : now_ms) / 1000);
 }
 
-static enum dsn_error read_events(struct worker *worker, struct dsn_message *message) {
-    const struct dsn_item *item = message->item;
+/* `kind` and `name` are the source's and the item's: the item itself may be somebody else's by now. */
+static enum dsn_error read_events(struct worker *worker, struct dsn_message *message, const char *kind,
+                                  const char *name) {
     const struct dsn_report *report;
     enum dsn_error error =
         dsn_reader_read(worker->reader, (struct dsn_strview){worker->bytes.p, worker->bytes.n}, &report);
-    if (!error && is_over(worker->place, worker->desk, 1)) /* the item may be somebody else's by now */
+    if (!error && is_over(worker->place, worker->desk, 1))
         error = DSN_ERR_LIMIT;
     if (error)
         return error;
     authenticate(worker);
-    char *name = item->source->ops->describe(item->source, item);
-    error = name ? add_records(worker, message, report, name) : DSN_ERR_MEMORY;
-    free(name);
-    return error;
+    return add_records(worker, message, report, kind, name);
 }
 
 /* A message that may have been the reason for an end is named. False: that it was is certain. */
@@ -244,11 +242,15 @@ static enum dsn_error read_message(struct worker *worker, struct dsn_message *me
         return error;
     if (!may_be_read(message))
         return DSN_ERR_LIMIT;
+    char *name = source->ops->describe(source, item);
+    if (!name)
+        return DSN_ERR_MEMORY;
     dsn_turns_begin(&worker->place->turns, item->deaths > 0);
     dsn_marks_begin(source->marks, desk->number, item);
     pick_up(desk, item, true);
-    error = read_events(worker, message);
+    error = read_events(worker, message, source->ops->kind, name);
     worker->robbed = !lay_down(desk);
+    free(name);
     if (worker->robbed)
         return error;
     dsn_marks_end(source->marks, desk->number);
