@@ -61,7 +61,6 @@ static DIR *open_new(struct dsn_maildir *maildir) {
 }
 
 static struct dirent *next_entry(struct dsn_maildir *maildir, DIR *dir) {
-    errno = 0;
     dsn_asking_begin(&maildir->source.asking);
     struct dirent *entry = readdir(dir);
     dsn_asking_end(&maildir->source.asking);
