@@ -43,7 +43,7 @@ static struct dsn_strview bare(const char *address) {
 
 static bool append(struct dsn_server *server, const char *inbox, const char *sender, char *const *recipients,
                    const GByteArray *message) {
-    struct dsn_queue_entry entry;
+    struct dsn_arguments entry;
     dsn_queue_entry_init(&entry, inbox);
     if (sender)
         dsn_queue_entry_add(&entry, DSN_QUEUE_FROM, bare(sender));
@@ -51,11 +51,11 @@ static bool append(struct dsn_server *server, const char *inbox, const char *sen
         dsn_queue_entry_add(&entry, DSN_QUEUE_TO, bare(*recipients));
     dsn_queue_entry_add(&entry, DSN_QUEUE_MESSAGE,
                         (struct dsn_strview){(const char *)message->data, message->len});
-    redisReply *reply = dsn_server_ask(server, entry.argv->len, (const char *const *)entry.argv->pdata,
-                                       (const size_t *)(const void *)entry.lengths->data);
+    redisReply *reply =
+        dsn_server_ask(server, entry.texts->len, dsn_arguments_texts(&entry), dsn_arguments_sizes(&entry));
     bool done = reply && reply->type == REDIS_REPLY_STRING && dsn_server_replicated(server);
     freeReplyObject(reply);
-    dsn_queue_entry_clear(&entry);
+    dsn_arguments_clear(&entry);
     return done;
 }
 

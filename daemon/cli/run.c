@@ -16,7 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define LOOK_MAX_MS 1000 /* how often to look whether a worker is stuck */
+#define LOOK_MAX_MS 1000 /* how often to look whether a thread is stuck */
 
 struct daemon {
     struct dsn_conf *conf;

@@ -45,25 +45,17 @@ static gint by_number(gconstpointer a, gconstpointer b) {
     return ba->n != bb->n ? (ba->n < bb->n) - (ba->n > bb->n) : strcmp(ba->name, bb->name);
 }
 
-/* Those of the fields that begin `prefix`; the names are borrowed from them. */
-static GArray *pick_bars(GHashTable *counts, const char *prefix) {
-    GArray *bars = g_array_new(FALSE, FALSE, sizeof(struct bar));
-    GHashTableIter fields;
-    gpointer field, count;
-    g_hash_table_iter_init(&fields, counts);
-    while (g_hash_table_iter_next(&fields, &field, &count)) {
-        const struct bar bar = {(const char *)field + strlen(prefix), *(const uint64_t *)count};
-        if (g_str_has_prefix(field, prefix))
-            g_array_append_val(bars, bar);
-    }
-    g_array_sort(bars, by_number);
-    return bars;
+static void add_bar(void *bars, const char *name, uint64_t n) {
+    const struct bar bar = {name, n};
+    g_array_append_val((GArray *)bars, bar);
 }
 
-/* `total`: of how many they should be; 0: whatever they are. */
+/* Of the fields that begin with `prefix`. `total`: of how many they should be; 0: whatever they are. */
 static void print_bars(GHashTable *counts, const char *title, const char *prefix, uint64_t total) {
-    GArray *bars = pick_bars(counts, prefix);
+    GArray *bars = g_array_new(FALSE, FALSE, sizeof(struct bar));
     uint64_t sum = 0;
+    dsn_overview_each(counts, prefix, add_bar, bars);
+    g_array_sort(bars, by_number);
     for (guint i = 0; i < bars->len; i++)
         sum += g_array_index(bars, struct bar, i).n;
     if (sum > 0 && sum < total)

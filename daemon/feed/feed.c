@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINGER_MS 1000 /* how long leaving may take */
+#define LINGER_MS 1000                  /* how long leaving may take */
+#define TOPIC_MAX_BYTES ((int64_t)4096) /* of a subscription; topics are far shorter */
 
 struct feed {
     struct dsn_sink sink; /* first */
@@ -133,10 +134,12 @@ static const struct dsn_sink_ops feed_ops = {.kind = "feed",
 
 static bool set_up(struct feed *feed, const struct dsn_feed_settings *settings) {
     const int linger = LINGER_MS, on = 1;
+    const int64_t max_bytes = TOPIC_MAX_BYTES;
     feed->socket = zmq_socket(settings->context, ZMQ_PUB);
     return feed->socket && (!settings->keys || dsn_curve_serve(feed->socket, settings->keys)) &&
            zmq_setsockopt(feed->socket, ZMQ_SNDHWM, &settings->hwm, sizeof settings->hwm) == 0 &&
            zmq_setsockopt(feed->socket, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
+           zmq_setsockopt(feed->socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes) == 0 &&
            zmq_setsockopt(feed->socket, ZMQ_IPV6, &on, sizeof on) == 0 &&
            zmq_bind(feed->socket, settings->bind) == 0;
 }

@@ -158,6 +158,15 @@ uint64_t dsn_overview_count(GHashTable *counts, const char *field) {
     return sum ? *sum : 0;
 }
 
+void dsn_overview_each(GHashTable *counts, const char *prefix, dsn_overview_visit *visit, void *context) {
+    GHashTableIter fields;
+    gpointer field, count;
+    g_hash_table_iter_init(&fields, counts);
+    while (g_hash_table_iter_next(&fields, &field, &count))
+        if (g_str_has_prefix(field, prefix))
+            visit(context, (const char *)field + strlen(prefix), *(const uint64_t *)count);
+}
+
 /* Days */
 
 static struct dsn_overview_day *new_day(int64_t real_ms) {

@@ -65,6 +65,10 @@ enum dsn_error dsn_overview_read(struct dsn_overview *overview, struct dsn_redis
 
 /* The count of a field of a day or a list, 0 where there is none. */
 uint64_t dsn_overview_count(GHashTable *counts, const char *field);
+/* Visits the fields that begin with `prefix`, in no order: the rest of their names, which lives as long as
+ * the counts, and their counts. */
+typedef void dsn_overview_visit(void *context, const char *rest, uint64_t count);
+void dsn_overview_each(GHashTable *counts, const char *prefix, dsn_overview_visit *visit, void *context);
 
 /* What is known of an address, folded to lower case: its hash as names and values in turn, whether it is on
  * the suppression list, and the events that the hash points to. */

@@ -20,25 +20,15 @@ char *dsn_queue_dead(const char *prefix) {
     return g_strdup_printf("{%s}:dead", prefix);
 }
 
-static void add(struct dsn_queue_entry *entry, struct dsn_strview argument) {
-    g_ptr_array_add(entry->argv, (char *)(uintptr_t)argument.p);
-    g_array_append_val(entry->lengths, argument.n);
+void dsn_queue_entry_add(struct dsn_arguments *entry, const char *name, struct dsn_strview value) {
+    dsn_arguments_add(entry, dsn_sv_str(name));
+    dsn_arguments_add(entry, value);
 }
 
-void dsn_queue_entry_add(struct dsn_queue_entry *entry, const char *name, struct dsn_strview value) {
-    add(entry, dsn_sv_str(name));
-    add(entry, value);
-}
-
-void dsn_queue_entry_init(struct dsn_queue_entry *entry, const char *key) {
-    *entry = (struct dsn_queue_entry){g_ptr_array_new(), g_array_new(FALSE, FALSE, sizeof(size_t))};
-    add(entry, DSN_LIT("XADD"));
+void dsn_queue_entry_init(struct dsn_arguments *entry, const char *key) {
+    dsn_arguments_init(entry);
+    dsn_arguments_add(entry, DSN_LIT("XADD"));
     dsn_queue_entry_add(entry, key, DSN_LIT("*"));
-}
-
-void dsn_queue_entry_clear(struct dsn_queue_entry *entry) {
-    g_ptr_array_unref(entry->argv);
-    g_array_unref(entry->lengths);
 }
 
 /* What is no array has no elements. */

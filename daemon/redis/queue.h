@@ -3,7 +3,7 @@
 #ifndef REDIS_QUEUE_H
 #define REDIS_QUEUE_H
 
-#include "dsn/strview.h"
+#include "arguments.h"
 
 #include <glib.h>
 
@@ -25,15 +25,9 @@ extern const char *const dsn_queue_scripts[];
 char *dsn_queue_inbox(const char *prefix);
 char *dsn_queue_dead(const char *prefix);
 
-/* A request that appends an entry, with its envelope and message. */
-struct dsn_queue_entry {
-    GPtrArray *argv; /* of const char *, borrowed from who gave them */
-    GArray *lengths; /* of size_t */
-};
-
-void dsn_queue_entry_init(struct dsn_queue_entry *entry, const char *key);
-void dsn_queue_entry_clear(struct dsn_queue_entry *entry);
-void dsn_queue_entry_add(struct dsn_queue_entry *entry, const char *name, struct dsn_strview value);
+/* Begins a request that appends an entry; adds a field to it: of its envelope, its message. */
+void dsn_queue_entry_init(struct dsn_arguments *entry, const char *key);
+void dsn_queue_entry_add(struct dsn_arguments *entry, const char *name, struct dsn_strview value);
 
 /* The entries in an answer to XREADGROUP, which asked for one stream; NULL: there are none. Live as long as
  * the reply, as does all that follows. */

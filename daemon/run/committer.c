@@ -109,15 +109,25 @@ static void log_settled(const struct dsn_message *message, const char *source, c
         DSN_LOG(DSN_LOG_DEBUG, "settled", dsn_log_str("source", source), dsn_log_str("item", name));
 }
 
-/* Puts a message away and frees it; false: it could not be. */
-static bool settle(struct committing *c, struct dsn_message *message) {
+/* The item goes with it. The file system may not answer, which the pipeline watches. */
+static enum dsn_error put_away(struct dsn_committer *committer, const struct dsn_message *message) {
     struct dsn_source *source = message->item->source;
-    char *name = g_strdup(message->item->name); /* goes with the item */
+    committer->putting = source;
+    dsn_asking_begin(&committer->asking);
     errno = 0;
     enum dsn_error error =
         message->fate == DSN_FATE_ASIDE
             ? source->ops->set_aside(source, message->item, message->error ? message->error : "")
             : source->ops->settle(source, message->item);
+    dsn_asking_end(&committer->asking);
+    return error;
+}
+
+/* Puts a message away and frees it; false: it could not be. */
+static bool settle(struct committing *c, struct dsn_message *message) {
+    struct dsn_source *source = message->item->source;
+    char *name = g_strdup(message->item->name); /* goes with the item */
+    enum dsn_error error = put_away(c->committer, message);
     if (!error) {
         log_settled(message, source->name, name);
         dsn_metrics_end(metrics_of(c), source->number,

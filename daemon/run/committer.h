@@ -12,7 +12,9 @@ struct dsn_committer {
     struct dsn_workplace *place;
     struct dsn_outlets *outlets; /* told when there is something new */
     struct dsn_store_settings store;
-    int wake_fd; /* eventfd: something below has changed */
+    struct dsn_asking asking;                 /* of the thread, where it puts a message away, */
+    const struct dsn_source *_Atomic putting; /* of this source, the last one */
+    int wake_fd;                              /* eventfd: something below has changed */
     _Atomic bool stopping;
     _Atomic int64_t deadline_ms; /* monotonic; once stopping */
 };

@@ -378,18 +378,14 @@ static void write_lookups(const struct dsn_metrics *metrics, GString *out) {
 
 /* What Redis has */
 
-static void write_held(const struct dsn_overview *overview, GString *out) {
+static void write_held_at(void *out, const char *provider, uint64_t count) {
     static const char *const labels[] = {"provider", NULL};
-    static const char prefix[] = "provider:";
-    GHashTableIter fields;
-    gpointer field, count;
+    sample(out, "dsnd_held_addresses", labels, &provider, (double)count);
+}
+
+static void write_held(const struct dsn_overview *overview, GString *out) {
     family(out, "dsnd_held_addresses", "gauge", "Addresses that the outage guard holds, by provider.");
-    g_hash_table_iter_init(&fields, overview->held.counts);
-    while (g_hash_table_iter_next(&fields, &field, &count)) {
-        const char *provider = (const char *)field + sizeof prefix - 1;
-        if (g_str_has_prefix(field, prefix))
-            sample(out, "dsnd_held_addresses", labels, &provider, (double)*(const uint64_t *)count);
-    }
+    dsn_overview_each(overview->held.counts, "provider:", write_held_at, out);
 }
 
 /* An answer that is watched in several shards may have an incident in each. */

@@ -156,6 +156,8 @@ enum dsn_error dsn_outlets_reload(struct dsn_outlets *outlets, struct dsn_proble
 void dsn_outlets_stop(struct dsn_outlets *outlets, int64_t drain_ms) {
     for (guint i = 0; i < outlets->followers->len; i++)
         dsn_follower_stop(outlets->followers->pdata[i], drain_ms);
+    for (guint i = 0; i < outlets->followers->len; i++)
+        dsn_follower_wait(outlets->followers->pdata[i]);
 }
 
 void dsn_outlets_close(struct dsn_outlets *outlets) {

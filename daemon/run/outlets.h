@@ -26,7 +26,8 @@ void dsn_outlets_nudge(struct dsn_outlets *outlets);
 /* Reads again what SIGHUP reads: who may connect; and opens files that may have been moved away. What is
  * wrong is a problem, and the old stays. */
 enum dsn_error dsn_outlets_reload(struct dsn_outlets *outlets, struct dsn_problems *problems);
-/* Tells what is in the store now, for at most `drain_ms`; at once where Redis is away. */
+/* Tells what is in the store now, for at most `drain_ms`, and then nothing more; at once where Redis is away.
+ */
 void dsn_outlets_stop(struct dsn_outlets *outlets, int64_t drain_ms);
 /* Waits for the end of the threads, and frees. NULL is fine. */
 void dsn_outlets_close(struct dsn_outlets *outlets);

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/wake.h"
 #include "lookup/lookup.h"
+#include "service.h"
+#include "source/marks.h"
 
 #include <stdatomic.h>
 #include <errno.h>
@@ -24,7 +26,9 @@ struct source_thread {
     struct dsn_pipeline *pipeline;
     struct dsn_source *source;
     pthread_t thread;
-    bool left; /* it may wait for ever for an item that a worker keeps */
+    _Atomic bool out; /* it is counted as one that has ended */
+    bool blocked;
+    bool left; /* it is blocked, or may wait for ever for an item that another thread keeps */
 };
 
 struct worker_thread {
@@ -46,12 +50,21 @@ struct dsn_pipeline {
     struct worker_thread *workers;
     size_t n_workers, n_started_workers;
     pthread_t committer_thread;
-    _Atomic size_t sources_left, workers_left, workers_blocked;
+    bool committer_left;
+    _Atomic size_t sources_left, workers_left, workers_blocked, sources_blocked;
+    _Atomic bool committer_blocked;
     _Atomic bool source_failed;
     int done_fd;
 };
 
 /* Threads */
+
+/* One source less. Says so once, of one that was left alone and comes back. */
+static void count_source_out(struct source_thread *source) {
+    struct dsn_pipeline *pipeline = source->pipeline;
+    if (!atomic_exchange(&source->out, true) && --pipeline->sources_left == 0)
+        dsn_queue_close(pipeline->place.work);
+}
 
 static void *run_source(void *argument) {
     struct source_thread *self = argument;
@@ -59,8 +72,7 @@ static void *run_source(void *argument) {
     enum dsn_error error = self->source->ops->run(self->source, pipeline->place.work, pipeline->once);
     if (error && error != DSN_ERR_BUSY)
         pipeline->source_failed = true;
-    if (--pipeline->sources_left == 0)
-        dsn_queue_close(pipeline->place.work);
+    count_source_out(self);
     return NULL;
 }
 
@@ -131,6 +143,13 @@ static enum dsn_error (*const openers[])(const struct dsn_conf *conf, const stru
     [DSN_CONF_LMTP] = open_lmtp,
 };
 
+/* A maildir keeps them itself. */
+static void keep_marks(const struct dsn_conf *conf, struct dsn_source *source) {
+    char *folder = dsn_service_state();
+    dsn_marks_keep(source, folder, count_workers(conf));
+    g_free(folder);
+}
+
 static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct dsn_conf *conf, char *why,
                                    size_t why_size) {
     enum dsn_error error = DSN_OK;
@@ -140,6 +159,8 @@ static enum dsn_error open_sources(struct dsn_pipeline *pipeline, const struct d
         error = openers[source->kind](conf, source, why, why_size, &pipeline->sources[i].source);
         if (!error)
             pipeline->sources[pipeline->n_sources++].source->number = i;
+        if (!error && source->kind != DSN_CONF_MAILDIR)
+            keep_marks(conf, pipeline->sources[i].source);
         pipeline->sources[i].pipeline = pipeline;
     }
     return error;
@@ -258,7 +279,7 @@ void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms) {
 }
 
 /* Puts the item away for a worker that does not come back from it. */
-static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
+static void set_aside(struct dsn_pipeline *pipeline, const struct dsn_desk *desk, struct dsn_item *item) {
     struct dsn_source *source = item->source;
     struct dsn_metrics *metrics = pipeline->place.metrics;
     int64_t now_us = dsn_clock_monotonic_us();
@@ -269,6 +290,7 @@ static void set_aside(struct dsn_pipeline *pipeline, struct dsn_item *item) {
                 dsn_log_str("item", item->name), dsn_log_errno(errno));
         return;
     }
+    dsn_marks_end(source->marks, desk->number); /* the next process need not ask whether it was this one */
     dsn_metrics_begin(metrics, source->number, 0);
     dsn_metrics_end(metrics, source->number, DSN_OUTCOME_ASIDE, now_us);
 }
@@ -280,11 +302,15 @@ static void leave_alone(struct dsn_pipeline *pipeline, struct worker_thread *wor
     count_out(pipeline);
 }
 
-/* Returns whether the worker is blocked. Where somebody waits for the end, it is left alone with its message,
- * which stays where it is: it is not at fault. */
-static bool watch_blocked(struct dsn_pipeline *pipeline, struct worker_thread *worker, int64_t step_ms) {
+/* Then a thread that is blocked is not waited for: its messages are not at fault, and stay where they are. */
+static bool somebody_waits(const struct dsn_pipeline *pipeline) {
+    return pipeline->once || pipeline->committer.stopping;
+}
+
+/* Returns whether the worker is blocked. */
+static bool watch_worker(struct dsn_pipeline *pipeline, struct worker_thread *worker, int64_t step_ms) {
     bool blocked = dsn_worker_is_blocked(&pipeline->place, &worker->desk, step_ms);
-    if (!blocked || !(pipeline->once || pipeline->committer.stopping))
+    if (!blocked || !somebody_waits(pipeline))
         return blocked;
     const struct dsn_item *item = dsn_worker_give_up(&pipeline->place, &worker->desk);
     if (item) {
@@ -292,6 +318,57 @@ static bool watch_blocked(struct dsn_pipeline *pipeline, struct worker_thread *w
         leave_alone(pipeline, worker);
     }
     return blocked;
+}
+
+/* Whether a file system does not answer, where it was so before or not. It is logged when that begins and
+ * when it is over. */
+static bool is_unanswered(const struct dsn_pipeline *pipeline, struct dsn_asking *asking, bool before,
+                          const struct dsn_source *source, const char *doing, int64_t step_ms) {
+    const int64_t limit_ms = DSN_BLOCKED_AFTER * pipeline->place.conf->max_time_ms;
+    bool now = dsn_asking_look(asking, step_ms) > limit_ms;
+    if (now != before)
+        DSN_LOG(now ? DSN_LOG_ERROR : DSN_LOG_INFO, now ? "blocked" : "unblocked",
+                dsn_log_str("source", source->name), dsn_log_str("doing", doing));
+    return now;
+}
+
+static size_t watch_sources(struct dsn_pipeline *pipeline, int64_t step_ms) {
+    size_t blocked = 0;
+    for (size_t i = 0; i < pipeline->n_sources; i++) {
+        struct source_thread *source = &pipeline->sources[i];
+        if (source->out)
+            continue;
+        source->blocked = is_unanswered(pipeline, &source->source->asking, source->blocked, source->source,
+                                        "scan", step_ms);
+        blocked += source->blocked;
+        if (!source->blocked || !somebody_waits(pipeline))
+            continue;
+        source->left = pipeline->left = true;
+        count_source_out(source);
+    }
+    return blocked;
+}
+
+/* Sources that wait until all has come back from it would wait for ever. */
+static void leave_committer(struct dsn_pipeline *pipeline) {
+    pipeline->committer_left = pipeline->left = true;
+    pthread_detach(pipeline->committer_thread);
+    for (size_t i = 0; i < pipeline->n_sources; i++)
+        pipeline->sources[i].left = true;
+    pipeline->place.abandoned = true;
+    dsn_queue_close(pipeline->place.done);
+    dsn_pipeline_stop(pipeline, 0);
+    dsn_wake(pipeline->done_fd);
+}
+
+static void watch_committer(struct dsn_pipeline *pipeline, int64_t step_ms) {
+    struct dsn_committer *committer = &pipeline->committer;
+    if (pipeline->committer_left)
+        return;
+    pipeline->committer_blocked = is_unanswered(pipeline, &committer->asking, pipeline->committer_blocked,
+                                                committer->putting, "settle", step_ms);
+    if (pipeline->committer_blocked && somebody_waits(pipeline))
+        leave_committer(pipeline);
 }
 
 bool dsn_pipeline_watch(struct dsn_pipeline *pipeline) {
@@ -303,16 +380,18 @@ bool dsn_pipeline_watch(struct dsn_pipeline *pipeline) {
         struct worker_thread *worker = &pipeline->workers[i];
         if (worker->left)
             continue;
-        blocked += watch_blocked(pipeline, worker, step_ms);
+        blocked += watch_worker(pipeline, worker, step_ms);
         struct dsn_item *item = dsn_worker_take_away(&pipeline->place, &worker->desk);
         if (!item)
             continue;
-        set_aside(pipeline, item);
+        set_aside(pipeline, &worker->desk, item);
         pipeline->stuck = true;
         leave_alone(pipeline, worker);
         dsn_pipeline_stop(pipeline, pipeline->place.conf->drain_ms);
     }
     pipeline->workers_blocked = blocked;
+    pipeline->sources_blocked = watch_sources(pipeline, step_ms);
+    watch_committer(pipeline, step_ms);
     return pipeline->stuck;
 }
 
@@ -336,6 +415,10 @@ const char *dsn_pipeline_obstacle(struct dsn_pipeline *pipeline) {
         return "stopping";
     if (pipeline->workers_blocked == pipeline->n_workers)
         return "no worker can read";
+    if (pipeline->sources_blocked == pipeline->n_sources)
+        return "no source can be read";
+    if (pipeline->committer_blocked)
+        return "messages cannot be put away";
     return dsn_metrics_redis_is_up(pipeline->place.metrics) ? NULL : "Redis is away";
 }
 
@@ -351,8 +434,8 @@ static void empty_work(struct dsn_queue *work) {
 }
 
 /* Until it ends, or is left alone. */
-static void join_worker(struct dsn_pipeline *pipeline, struct worker_thread *worker) {
-    while (!worker->left && pthread_tryjoin_np(worker->thread, NULL) != 0) {
+static void join(struct dsn_pipeline *pipeline, pthread_t thread, const bool *left) {
+    while (!*left && pthread_tryjoin_np(thread, NULL) != 0) {
         dsn_pipeline_watch(pipeline);
         poll(NULL, 0, JOIN_LOOK_MS);
     }
@@ -361,16 +444,18 @@ static void join_worker(struct dsn_pipeline *pipeline, struct worker_thread *wor
 /* Sources last: some wait until all that they offered has come back. */
 static void join_all(struct dsn_pipeline *pipeline) {
     for (size_t i = 0; i < pipeline->n_started_workers; i++)
-        join_worker(pipeline, &pipeline->workers[i]);
+        join(pipeline, pipeline->workers[i].thread, &pipeline->workers[i].left);
     if (pipeline->started)
-        pthread_join(pipeline->committer_thread, NULL);
+        join(pipeline, pipeline->committer_thread, &pipeline->committer_left);
     if (pipeline->place.work)
         empty_work(pipeline->place.work);
-    for (size_t i = 0; i < pipeline->n_sources; i++)
-        if (pipeline->sources[i].left)
-            pthread_detach(pipeline->sources[i].thread);
-        else if (pipeline->sources[i].thread)
-            pthread_join(pipeline->sources[i].thread, NULL);
+    for (size_t i = 0; i < pipeline->n_sources; i++) {
+        struct source_thread *source = &pipeline->sources[i];
+        if (source->thread)
+            join(pipeline, source->thread, &source->left);
+        if (source->left)
+            pthread_detach(source->thread);
+    }
     if (pipeline->committer.outlets) /* last: what was stored is told */
         dsn_outlets_stop(pipeline->committer.outlets, pipeline->place.conf->drain_ms);
 }
@@ -392,7 +477,8 @@ enum dsn_error dsn_pipeline_close(struct dsn_pipeline *pipeline, struct dsn_coun
     enum dsn_error error = pipeline->source_failed ? DSN_ERR_IO : DSN_OK;
     if (counts)
         *counts = dsn_metrics_counts(pipeline->place.metrics);
-    dsn_outlets_close(pipeline->committer.outlets);
+    if (!pipeline->committer_left) /* it may come back, and nudge them */
+        dsn_outlets_close(pipeline->committer.outlets);
     if (pipeline->left)
         return DSN_ERR_BUSY;
     for (size_t i = 0; i < pipeline->n_sources; i++)

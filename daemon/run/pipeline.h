@@ -32,7 +32,8 @@ enum dsn_error dsn_pipeline_reload_outlets(struct dsn_pipeline *pipeline, struct
 void dsn_pipeline_stop(struct dsn_pipeline *pipeline, int64_t drain_ms);
 
 /* To be called again and again: sets aside a message that a worker does not come back from, and then stops,
- * which is true from then on. Names a message on which a worker is blocked. */
+ * which is true from then on. Tells of a file system that does not
+ * answer: to whom, and where it does again. */
 bool dsn_pipeline_watch(struct dsn_pipeline *pipeline);
 
 /* What was counted so far, as long as the pipeline is open. Any thread. */

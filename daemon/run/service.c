@@ -1,6 +1,9 @@
 /* service: sd_notify, where libsystemd was there at build time. */
 #include "service.h"
 
+#include <glib.h>
+#include <string.h>
+
 #ifdef HAVE_LIBSYSTEMD
 
 #include "base/clock.h"
@@ -31,3 +34,9 @@ void dsn_service_stopping(void) {
 }
 
 #endif
+
+/* The first, where there are several. */
+char *dsn_service_state(void) {
+    const char *folders = g_getenv("STATE_DIRECTORY");
+    return folders ? g_strndup(folders, strcspn(folders, ":")) : NULL;
+}

@@ -28,19 +28,17 @@ static void put_number(yajl_gen gen, double number) {
 #define TEXT(gen, name, value) (dsn_json_str(gen, name), put_text(gen, value))
 #define NUMBER(gen, name, value) (dsn_json_str(gen, name), put_number(gen, (double)(value)))
 
+static void put_count(void *gen, const char *name, uint64_t count) {
+    put_text(gen, name);
+    put_number(gen, (double)count);
+}
+
 /* Counts of the fields that begin "NAME:", as {"name": {"rest": count}}. */
 static void put_counts(yajl_gen gen, GHashTable *counts, const char *name) {
     char *prefix = g_strconcat(name, ":", NULL);
-    GHashTableIter fields;
-    gpointer field, count;
     dsn_json_str(gen, name);
     yajl_gen_map_open(gen);
-    g_hash_table_iter_init(&fields, counts);
-    while (g_hash_table_iter_next(&fields, &field, &count))
-        if (g_str_has_prefix(field, prefix)) {
-            put_text(gen, (const char *)field + strlen(prefix));
-            put_number(gen, (double)*(const uint64_t *)count);
-        }
+    dsn_overview_each(counts, prefix, put_count, gen);
     yajl_gen_map_close(gen);
     g_free(prefix);
 }

@@ -16,8 +16,6 @@
 
 /* Memory that a large message left behind is given back. */
 #define KEEP_BYTES (1u << 20)
-/* Times max_time that a worker may be without progress: time that passes, not CPU. */
-#define BLOCKED_AFTER 4
 #define PROGRESS_US 1000 /* of CPU, from look to look */
 
 void dsn_shared_knowledge_init(struct dsn_shared_knowledge *shared, struct dsn_knowledge *knowledge,
@@ -131,7 +129,7 @@ struct dsn_item *dsn_worker_give_up(struct dsn_workplace *place, struct dsn_desk
 }
 
 bool dsn_worker_is_blocked(const struct dsn_workplace *place, struct dsn_desk *desk, int64_t step_ms) {
-    const int64_t limit_ms = BLOCKED_AFTER * place->conf->max_time_ms;
+    const int64_t limit_ms = DSN_BLOCKED_AFTER * place->conf->max_time_ms;
     pthread_mutex_lock(&desk->lock);
     int64_t used_us = desk->item ? dsn_clock_cpu_us(desk->clock) : 0;
     bool before = desk->idle_ms > limit_ms;
@@ -174,9 +172,9 @@ static enum dsn_error add_record(struct worker *worker, struct dsn_message *mess
 }
 
 static enum dsn_error add_records(struct worker *worker, struct dsn_message *message,
-                                  const struct dsn_report *report, const char *name) {
+                                  const struct dsn_report *report, const char *kind, const char *name) {
     const struct dsn_event_source source = {
-        .kind = message->item->source->ops->kind,
+        .kind = kind,
         .name = {name, strlen(name)},
         .observed_at_ms = dsn_clock_real_ms(),
         .headers = (const char *const *)worker->place->conf->event_headers,
@@ -205,28 +203,34 @@ static void authenticate(struct worker *worker) {
                                 (arrived_ms > 0 && arrived_ms < now_ms ? arrived_ms : now_ms) / 1000);
 }
 
-static enum dsn_error read_events(struct worker *worker, struct dsn_message *message) {
-    const struct dsn_item *item = message->item;
+/* `kind` and `name` are the source's and the item's: the item itself may be somebody else's by now. */
+static enum dsn_error read_events(struct worker *worker, struct dsn_message *message, const char *kind,
+                                  const char *name) {
     const struct dsn_report *report;
     enum dsn_error error =
         dsn_reader_read(worker->reader, (struct dsn_strview){worker->bytes.p, worker->bytes.n}, &report);
-    if (!error && is_over(worker->place, worker->desk, 1)) /* the item may be somebody else's by now */
+    if (!error && is_over(worker->place, worker->desk, 1))
         error = DSN_ERR_LIMIT;
     if (error)
         return error;
     authenticate(worker);
-    char *name = item->source->ops->describe(item->source, item);
-    error = name ? add_records(worker, message, report, name) : DSN_ERR_MEMORY;
-    free(name);
-    return error;
+    return add_records(worker, message, report, kind, name);
+}
+
+/* A message that may have been the reason for an end is named. False: that it was is certain. */
+static bool may_be_read(struct dsn_message *message) {
+    const struct dsn_item *item = message->item;
+    if (item->deaths > 0)
+        DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", item->source->name),
+                dsn_log_str("item", item->name), dsn_log_int("times", item->deaths));
+    if (item->deaths < DSN_MARKS_DEATHS_MAX)
+        return true;
+    dsn_message_set_aside(message, DSN_WORKER_DEADLY);
+    return false;
 }
 
 static enum dsn_error read_message(struct worker *worker, struct dsn_message *message) {
     struct dsn_item *item = message->item;
-    if (item->deaths >= DSN_MARKS_DEATHS_MAX) {
-        dsn_message_set_aside(message, DSN_WORKER_DEADLY);
-        return DSN_ERR_LIMIT;
-    }
     /* A byte more than the limit, so that libdsn sees that there was more. */
     size_t max_bytes = (size_t)worker->place->conf->max_bytes + 1;
     struct dsn_source *source = item->source;
@@ -236,11 +240,17 @@ static enum dsn_error read_message(struct worker *worker, struct dsn_message *me
     worker->robbed = !lay_down(desk);
     if (error || worker->robbed)
         return error;
+    if (!may_be_read(message))
+        return DSN_ERR_LIMIT;
+    char *name = source->ops->describe(source, item);
+    if (!name)
+        return DSN_ERR_MEMORY;
     dsn_turns_begin(&worker->place->turns, item->deaths > 0);
     dsn_marks_begin(source->marks, desk->number, item);
     pick_up(desk, item, true);
-    error = read_events(worker, message);
+    error = read_events(worker, message, source->ops->kind, name);
     worker->robbed = !lay_down(desk);
+    free(name);
     if (worker->robbed)
         return error;
     dsn_marks_end(source->marks, desk->number);

@@ -37,6 +37,9 @@ struct dsn_workplace {
     _Atomic bool abandoned;  /* put everything back */
 };
 
+/* Times max_time that a thread may be without progress: time that passes, not CPU. */
+#define DSN_BLOCKED_AFTER 4
+
 #define DSN_WORKER_TOO_LONG "reading it took longer than [limits] max_time allows"
 #define DSN_WORKER_DEADLY "dsnd ended three times while it was reading this message"
 

@@ -188,11 +188,16 @@ void dsn_follower_stop(struct dsn_follower *f, int64_t drain_ms) {
     dsn_wake(f->wake_fd);
 }
 
+void dsn_follower_wait(struct dsn_follower *f) {
+    if (f->started)
+        pthread_join(f->thread, NULL);
+    f->started = false;
+}
+
 void dsn_follower_free(struct dsn_follower *f) {
     if (!f)
         return;
-    if (f->started)
-        pthread_join(f->thread, NULL);
+    dsn_follower_wait(f);
     f->sink->ops->close(f->sink);
     dsn_streams_close(f->streams);
     dsn_position_clear(&f->position);

@@ -23,7 +23,9 @@ void dsn_follower_nudge(struct dsn_follower *follower);
 void dsn_follower_reopen(struct dsn_follower *follower);
 /* Publishes what is in the streams now, for at most `drain_ms`, and ends; at once where Redis is away. */
 void dsn_follower_stop(struct dsn_follower *follower, int64_t drain_ms);
-/* Waits for the end of its thread, and frees. NULL is fine. */
+/* Until then, which dsn_follower_stop brings about. */
+void dsn_follower_wait(struct dsn_follower *follower);
+/* Waits, and frees. NULL is fine. */
 void dsn_follower_free(struct dsn_follower *follower);
 
 #endif

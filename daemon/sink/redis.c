@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/sv.h"
+#include "redis/arguments.h"
 #include "redis/keys.h"
 
 #include <glib.h>
@@ -38,8 +39,7 @@ struct dsn_store {
     GPtrArray *records;               /* of the batch, sorted by shard */
     GArray *chunks;                   /* sent and not answered */
     GStringChunk *texts;              /* keys and numbers of the request that is being made */
-    GPtrArray *argv;                  /* its arguments */
-    GArray *lengths;                  /* and how long they are */
+    struct dsn_arguments arguments;   /* of that request */
     char numbers[NUMBERS_BEFORE][24]; /* the script's first arguments */
     bool singly;                      /* a script failed as a whole: find out whose fault it is */
 };
@@ -56,8 +56,7 @@ enum dsn_error dsn_store_open(struct dsn_store_settings *settings, const struct 
     store->records = g_ptr_array_new();
     store->chunks = g_array_new(FALSE, FALSE, sizeof(struct chunk));
     store->texts = g_string_chunk_new(64 * 1024);
-    store->argv = g_ptr_array_new();
-    store->lengths = g_array_new(FALSE, FALSE, sizeof(size_t));
+    dsn_arguments_init(&store->arguments);
     const int64_t numbers[NUMBERS_BEFORE] = {
         settings->stream_maxlen,   settings->seen_expiry_ms, settings->address_expiry_ms,
         settings->stats_expiry_ms, settings->max_domains,    dsn_policies_stale_ms(settings->policies)};
@@ -76,16 +75,14 @@ void dsn_store_close(struct dsn_store *store) {
     g_ptr_array_unref(store->records);
     g_array_unref(store->chunks);
     g_string_chunk_free(store->texts);
-    g_ptr_array_unref(store->argv);
-    g_array_unref(store->lengths);
+    dsn_arguments_clear(&store->arguments);
     g_free(store);
 }
 
 /* Making a request */
 
 static void arg(struct dsn_store *store, struct dsn_strview s) {
-    g_ptr_array_add(store->argv, s.p ? (char *)s.p : (char *)"");
-    g_array_append_val(store->lengths, s.n);
+    dsn_arguments_add(&store->arguments, s);
 }
 
 static void arg_str(struct dsn_store *store, const char *s) {
@@ -104,17 +101,14 @@ static void arg_key(struct dsn_store *store, unsigned shard, const struct dsn_st
 
 #define KEY(store, shard, ...) arg_key(store, shard, (const struct dsn_strview[]){__VA_ARGS__, DSN_NONE})
 
-static void arg_number(struct dsn_store *store, int64_t number) {
+static struct dsn_strview number_text(struct dsn_store *store, int64_t number) {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)number);
-    arg_str(store, g_string_chunk_insert(store->texts, text));
+    return dsn_sv_str(g_string_chunk_insert(store->texts, text));
 }
 
-static void set_number(struct dsn_store *store, size_t i, int64_t number) {
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)number);
-    store->argv->pdata[i] = g_string_chunk_insert(store->texts, text);
-    g_array_index(store->lengths, size_t, i) = strlen(text);
+static void arg_number(struct dsn_store *store, int64_t number) {
+    arg(store, number_text(store, number));
 }
 
 /* The books that an event is written into, by their scopes: everybody's, or that of its scope; a delivery
@@ -193,12 +187,11 @@ static struct dsn_record *record_at(const struct dsn_store *store, size_t i) {
 
 static enum dsn_error add_chunk(struct dsn_store *store, struct chunk chunk) {
     unsigned shard = shard_of(store, record_at(store, chunk.first));
-    g_ptr_array_set_size(store->argv, 0);
-    g_array_set_size(store->lengths, 0);
+    dsn_arguments_reset(&store->arguments);
     g_string_chunk_clear(store->texts);
     arg_str(store, "EVALSHA");
     arg_str(store, dsn_redis_script(store->redis, 0));
-    size_t count = store->argv->len;
+    size_t count = store->arguments.texts->len;
     arg_str(store, ""); /* how many keys: when they are counted */
     KEY(store, shard, DSN_LIT("events"));
     KEY(store, shard, DSN_LIT("scopes"));
@@ -206,7 +199,8 @@ static enum dsn_error add_chunk(struct dsn_store *store, struct chunk chunk) {
     KEY(store, shard, DSN_LIT("incidents"));
     for (size_t i = 0; i < chunk.n; i++)
         record_keys(store, shard, record_at(store, chunk.first + i));
-    set_number(store, count, (int64_t)(store->argv->len - count - 1));
+    dsn_arguments_set(&store->arguments, count,
+                      number_text(store, (int64_t)(store->arguments.texts->len - count - 1)));
     for (size_t i = 0; i < NUMBERS_BEFORE; i++)
         arg_str(store, store->numbers[i]);
     arg_str(store, dsn_policies_json(store->settings->policies));
@@ -216,8 +210,8 @@ static enum dsn_error add_chunk(struct dsn_store *store, struct chunk chunk) {
     arg_number(store, (int64_t)chunk.n);
     for (size_t i = 0; i < chunk.n; i++)
         record_args(store, record_at(store, chunk.first + i));
-    return dsn_redis_add(store->redis, (int)store->argv->len, (const char **)store->argv->pdata,
-                         (const size_t *)(const void *)store->lengths->data);
+    return dsn_redis_add(store->redis, (int)store->arguments.texts->len,
+                         dsn_arguments_texts(&store->arguments), dsn_arguments_sizes(&store->arguments));
 }
 
 /* The longest run of pending records of one shard from `first` that goes into one script. */

@@ -53,12 +53,12 @@ void dsn_dead_free(struct dsn_dead *dead) {
 }
 
 /* What went wrong is logged. It is rare: no connection is kept for the next one. */
-static enum dsn_error ask(struct dsn_dead *dead, const struct dsn_queue_entry *entry) {
+static enum dsn_error ask(struct dsn_dead *dead, const struct dsn_arguments *entry) {
     redisReply *reply = NULL;
     enum dsn_error error = dsn_redis_try(dead->redis);
     if (!error)
-        error = dsn_redis_add(dead->redis, (int)entry->argv->len, (const char **)entry->argv->pdata,
-                              (const size_t *)(const void *)entry->lengths->data);
+        error = dsn_redis_add(dead->redis, (int)entry->texts->len, dsn_arguments_texts(entry),
+                              dsn_arguments_sizes(entry));
     if (!error)
         error = dsn_redis_reply(dead->redis, &reply);
     if (!error && reply->type != REDIS_REPLY_STRING)
@@ -78,7 +78,7 @@ static enum dsn_error ask(struct dsn_dead *dead, const struct dsn_queue_entry *e
 
 enum dsn_error dsn_dead_put(struct dsn_dead *dead, const struct dsn_envelope *envelope,
                             struct dsn_strview message, const char *entry, const char *error) {
-    struct dsn_queue_entry letter;
+    struct dsn_arguments letter;
     dsn_queue_entry_init(&letter, dead->key);
     dsn_queue_entry_add(&letter, DSN_QUEUE_FROM, envelope->from);
     for (size_t i = 0; i < envelope->n_to; i++)
@@ -88,6 +88,6 @@ enum dsn_error dsn_dead_put(struct dsn_dead *dead, const struct dsn_envelope *en
     dsn_queue_entry_add(&letter, DSN_QUEUE_SOURCE, dsn_sv_str(dead->source));
     dsn_queue_entry_add(&letter, DSN_QUEUE_ENTRY, dsn_sv_str(entry));
     enum dsn_error result = ask(dead, &letter);
-    dsn_queue_entry_clear(&letter);
+    dsn_arguments_clear(&letter);
     return result;
 }

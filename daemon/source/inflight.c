@@ -49,6 +49,7 @@ struct dsn_item *dsn_inflight_claim(struct dsn_inflight *inflight, struct dsn_so
     if (!g_hash_table_contains(inflight->items, name)) {
         item = g_malloc0(inflight->item_size);
         *item = (struct dsn_item){.source = source, .name = g_strdup(name)};
+        item->mark = item->name;
         g_hash_table_insert(inflight->items, (void *)item->name, item);
     }
     pthread_mutex_unlock(&inflight->lock);

@@ -5,6 +5,7 @@
 #include "dead.h"
 #include "inflight.h"
 #include "lmtp_session.h"
+#include "marks.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,8 @@
 #define ANSWER_MS                                                                                            \
     120000          /* a message that is not committed by then is answered 451; clients wait for 10 minutes */
 #define RETRY_MS 20 /* when the pipeline has no room for a message */
+#define CROWDED_MS 100 /* when there is no file descriptor for another client */
+#define HASH_BYTES 16
 
 static const char accepted[] = "250 2.0.0 ok, its events are stored";
 static const char kept[] = "250 2.0.0 ok, it cannot be processed and is set aside";
@@ -48,6 +52,7 @@ struct client {
 struct mail {
     char *from, **to; /* `to` is ended by NULL */
     GByteArray *message;
+    char hash[2 * HASH_BYTES + 1]; /* of that, once a worker has it: its name is another one each time */
 };
 
 struct handed {
@@ -69,7 +74,8 @@ struct dsn_lmtp {
     size_t max_bytes, max_clients;
     int listener, wake_fd;
     char *path;         /* of the socket; NULL: it has none */
-    GPtrArray *clients; /* of struct client; the thread's own, as are the next two */
+    bool crowded;       /* another client could not be let in; the thread's own, as are the next three */
+    GPtrArray *clients; /* of struct client */
     struct dsn_queue *out;
     uint64_t serial; /* of the last item */
     struct dsn_inflight *inflight;
@@ -140,6 +146,7 @@ static void conclude(struct dsn_source *source, struct dsn_item *item, const cha
 }
 
 static enum dsn_error settle(struct dsn_source *source, struct dsn_item *item) {
+    dsn_marks_forget(source->marks, item->mark);
     conclude(source, item, accepted, NULL);
     return DSN_OK;
 }
@@ -183,9 +190,18 @@ static void touch(struct client *client) {
     client->changed_ms = dsn_clock_monotonic_ms();
 }
 
+/* Asked for at once, the same would be refused again and again. */
+static void set_crowded(struct dsn_lmtp *lmtp, bool crowded) {
+    if (crowded && !lmtp->crowded)
+        DSN_LOG(DSN_LOG_WARNING, "source-trouble", dsn_log_str("source", lmtp->source.name),
+                dsn_log_str("doing", "let a client in"), dsn_log_errno(errno));
+    lmtp->crowded = crowded;
+}
+
 static void accept_clients(struct dsn_lmtp *lmtp) {
     while (lmtp->clients->len < lmtp->max_clients) {
         int fd = accept4(lmtp->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        set_crowded(lmtp, fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR);
         if (fd < 0)
             return;
         struct client *client = g_new0(struct client, 1);
@@ -251,6 +267,8 @@ static const char *bury(struct dsn_lmtp *lmtp, const struct answer *answer) {
     enum dsn_error error =
         dsn_dead_put(lmtp->dead, &envelope, bytes_of(&answer->mail), answer->name, answer->error);
     g_array_unref(to);
+    if (!error)
+        dsn_marks_forget(lmtp->source.marks, answer->mail.hash);
     return error ? not_now : kept;
 }
 
@@ -333,17 +351,17 @@ static short wanted(const struct client *client) {
 
 /* Waits until something is to be done. `fds` has room for the listener, the wake-up and every client. */
 static void wait_for_something(struct dsn_lmtp *lmtp, struct pollfd *fds) {
-    bool again = false;
+    bool again = false, has_room = lmtp->clients->len < lmtp->max_clients && !lmtp->crowded;
     fds[0] = (struct pollfd){.fd = lmtp->wake_fd, .events = POLLIN};
-    fds[1] =
-        (struct pollfd){.fd = lmtp->clients->len < lmtp->max_clients ? lmtp->listener : -1, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = has_room ? lmtp->listener : -1, .events = POLLIN};
     for (guint i = 0; i < lmtp->clients->len; i++) {
         const struct client *client = client_at(lmtp, i);
         fds[i + 2] = (struct pollfd){.fd = client->fd, .events = wanted(client)};
         again = again || (is_waiting(client) && !client->waits_for);
     }
     uint64_t count;
-    if (poll(fds, lmtp->clients->len + 2, again ? RETRY_MS : 1000) > 0 && fds[0].revents &&
+    int wait_ms = again ? RETRY_MS : lmtp->crowded ? CROWDED_MS : 1000;
+    if (poll(fds, lmtp->clients->len + 2, wait_ms) > 0 && fds[0].revents &&
         read(lmtp->wake_fd, &count, sizeof count) < 0)
         DSN_LOG(DSN_LOG_DEBUG, "wake-failed", dsn_log_str("of", "lmtp"));
 }
@@ -355,7 +373,7 @@ static void round_of(struct dsn_lmtp *lmtp, struct pollfd *fds) {
          i--) /* from the end: removing one moves the last into its place */
         if (!serve(lmtp, client_at(lmtp, i - 1), fds[i + 1].revents))
             g_ptr_array_remove_index_fast(lmtp->clients, i - 1);
-    if (fds[1].revents)
+    if (fds[1].revents || lmtp->crowded)
         accept_clients(lmtp);
 }
 
@@ -363,6 +381,7 @@ static void stop_listening(struct dsn_lmtp *lmtp) {
     if (lmtp->listener >= 0)
         close(lmtp->listener);
     lmtp->listener = -1;
+    lmtp->crowded = false;
     if (lmtp->path)
         unlink(lmtp->path);
     g_clear_pointer(&lmtp->path, g_free);
@@ -384,12 +403,23 @@ static enum dsn_error run(struct dsn_source *source, struct dsn_queue *out, bool
 
 /* Reading */
 
-static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+/* A client hands over the same bytes again where we died on them. */
+static void recognize(struct handed *handed) {
+    unsigned char hash[HASH_BYTES];
+    struct mail *mail = &handed->mail;
+    crypto_generichash(hash, sizeof hash, mail->message->data, mail->message->len, NULL, 0);
+    sodium_bin2hex(mail->hash, sizeof mail->hash, hash, sizeof hash);
+    handed->item.mark = mail->hash;
+    handed->item.deaths = dsn_marks_deaths(handed->item.source->marks, mail->hash);
+}
+
+static enum dsn_error read_item(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
-    const struct handed *handed = (const void *)item;
+    struct handed *handed = (void *)item;
     const struct dsn_strview message = bytes_of(&handed->mail);
     GArray *to;
     (void)source;
+    recognize(handed);
     const struct dsn_envelope envelope = envelope_of(&handed->mail, &to);
     enum dsn_error error =
         message.n > 0 ? dsn_envelope_write(&envelope, message, max_bytes, out) : DSN_ERR_INVALID;
@@ -410,6 +440,7 @@ static void close_lmtp(struct dsn_source *source) {
     stop_listening(lmtp);
     g_ptr_array_unref(lmtp->clients);
     dsn_inflight_free(lmtp->inflight);
+    dsn_marks_close(source->marks);
     dsn_dead_free(lmtp->dead);
     g_queue_clear_full(&lmtp->answers, free_answer);
     pthread_mutex_destroy(&lmtp->lock);

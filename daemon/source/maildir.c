@@ -47,19 +47,34 @@ static void log_trouble(const struct dsn_maildir *maildir, const char *what, int
             dsn_log_str("path", maildir->path), dsn_log_str("doing", what), dsn_log_errno(error));
 }
 
-/* Offers whatever new/ holds. DSN_ERR_IO: it could not be read (to the end). */
-static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
-    enum dsn_error error = DSN_OK;
+static DIR *open_new(struct dsn_maildir *maildir) {
+    dsn_asking_begin(&maildir->source.asking);
     int fd = openat(maildir->fd, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    dsn_asking_end(&maildir->source.asking);
     if (!dir) {
         log_trouble(maildir, "scan", errno);
         if (fd >= 0)
             close(fd);
-        return DSN_ERR_IO;
     }
+    return dir;
+}
+
+static struct dirent *next_entry(struct dsn_maildir *maildir, DIR *dir) {
+    dsn_asking_begin(&maildir->source.asking);
+    struct dirent *entry = readdir(dir);
+    dsn_asking_end(&maildir->source.asking);
+    return entry;
+}
+
+/* Offers whatever new/ holds. DSN_ERR_IO: it could not be read (to the end). */
+static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
+    enum dsn_error error = DSN_OK;
+    DIR *dir = open_new(maildir);
+    if (!dir)
+        return DSN_ERR_IO;
     struct dirent *entry;
-    while (errno = 0, !error && !maildir->stopped && (entry = readdir(dir)))
+    while (errno = 0, !error && !maildir->stopped && (entry = next_entry(maildir, dir)))
         if (entry->d_type != DT_DIR)
             error = offer(maildir, out, entry->d_name);
     if (!error && errno != 0) {
@@ -74,8 +89,11 @@ static enum dsn_error scan(struct dsn_maildir *maildir, struct dsn_queue *out) {
 static void watch(struct dsn_maildir *maildir) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d/new", maildir->fd);
-    if (inotify_add_watch(maildir->inotify_fd, path, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR) <
-        0)
+    dsn_asking_begin(&maildir->source.asking);
+    int watched =
+        inotify_add_watch(maildir->inotify_fd, path, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR);
+    dsn_asking_end(&maildir->source.asking);
+    if (watched < 0)
         log_trouble(maildir, "watch", errno);
 }
 
@@ -207,7 +225,7 @@ static enum dsn_error read_open(int fd, size_t max_bytes, struct dsn_bytes *out)
     return after.st_size != before.st_size || out->n != n ? DSN_ERR_BUSY : DSN_OK;
 }
 
-static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+static enum dsn_error read_item(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
     struct dsn_maildir *maildir = dsn_maildir_of(source);
     char path[DSN_MAILDIR_PATH_SIZE];
@@ -291,20 +309,6 @@ static enum dsn_error lock(struct dsn_maildir *maildir, char *why, size_t why_si
     return DSN_OK;
 }
 
-/* What was being read when the last process ended is said: one of these messages may have been the reason.
- * Mail is read also where that cannot be noted: not every file system has memory that is shared with a file.
- */
-static void open_marks(struct dsn_maildir *maildir, size_t n_workers) {
-    struct dsn_source *source = &maildir->source;
-    if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", n_workers, &source->marks) != DSN_OK)
-        log_trouble(maildir, "note what is being read", errno);
-    for (size_t i = 0; i < dsn_marks_count(source->marks); i++) {
-        const char *name = dsn_marks_name(source->marks, i);
-        DSN_LOG(DSN_LOG_WARNING, "died-reading", dsn_log_str("source", source->name),
-                dsn_log_str("item", name), dsn_log_int("times", dsn_marks_deaths(source->marks, name)));
-    }
-}
-
 static enum dsn_error open_directories(struct dsn_maildir *maildir, char *why, size_t why_size) {
     static const char *const names[] = {"new", "cur"};
     struct stat status;
@@ -345,7 +349,8 @@ enum dsn_error dsn_maildir_open(const struct dsn_maildir_settings *settings, cha
         close_maildir(&maildir->source);
         return error;
     }
-    open_marks(maildir, settings->n_workers);
+    if (dsn_marks_open(maildir->fd, MARKS_NAME, "new", settings->n_workers, &maildir->source.marks) != DSN_OK)
+        log_trouble(maildir, "note what is being read", errno);
     *out = &maildir->source;
     return DSN_OK;
 }

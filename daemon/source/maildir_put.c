@@ -119,7 +119,7 @@ static int remove_new(struct dsn_maildir *maildir, const char *name) {
 
 /* It is not in new/ any more. */
 static enum dsn_error finish(struct dsn_maildir *maildir, struct dsn_item *item) {
-    dsn_marks_forget(maildir->source.marks, item->name);
+    dsn_marks_forget(maildir->source.marks, item->mark);
     dsn_inflight_drop(maildir->inflight, item);
     return DSN_OK;
 }

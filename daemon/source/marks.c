@@ -1,6 +1,8 @@
 /* marks: the file is an array: a mark for each worker, then one for each message that an earlier process did
- * not survive. Knows files, no source. */
+ * not survive, the last first. Knows files, no kind of source. */
 #include "marks.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +31,8 @@ struct dsn_marks {
 
 static bool is_there(int dir, const char *messages, const char *name) {
     char path[2 * NAME_MAX];
+    if (!messages)
+        return true;
     int n = snprintf(path, sizeof path, "%s/%s", messages, name);
     return n < (int)sizeof path && faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -103,18 +107,22 @@ void dsn_marks_close(struct dsn_marks *marks) {
     g_free(marks);
 }
 
+void dsn_marks_keep(struct dsn_source *source, const char *folder, size_t n_workers) {
+    char *name = g_strconcat(source->name, ".reading", NULL);
+    int dir = open(folder ? folder : "", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || dsn_marks_open(dir, name, NULL, n_workers, &source->marks) != DSN_OK)
+        DSN_LOG(DSN_LOG_WARNING, "source-trouble", dsn_log_str("source", source->name),
+                dsn_log_str("path", folder ? folder : "$STATE_DIRECTORY"),
+                dsn_log_str("doing", "note what is being read"), dsn_log_errno(errno));
+    if (dir >= 0)
+        close(dir);
+    g_free(name);
+}
+
 /* What was found */
 
-size_t dsn_marks_count(const struct dsn_marks *marks) {
-    return marks ? marks->n - marks->n_workers : 0;
-}
-
-const char *dsn_marks_name(const struct dsn_marks *marks, size_t i) {
-    return marks->marks[marks->n_workers + i].name;
-}
-
 static struct mark *find_found(const struct dsn_marks *marks, const char *name) {
-    return marks ? find(marks->marks + marks->n_workers, dsn_marks_count(marks), name) : NULL;
+    return marks ? find(marks->marks + marks->n_workers, marks->n - marks->n_workers, name) : NULL;
 }
 
 unsigned dsn_marks_deaths(const struct dsn_marks *marks, const char *name) {
@@ -134,7 +142,7 @@ void dsn_marks_begin(struct dsn_marks *marks, size_t worker, const struct dsn_it
     if (!marks)
         return;
     struct mark *mark = &marks->marks[worker];
-    g_strlcpy(mark->name, item->name, sizeof mark->name);
+    g_strlcpy(mark->name, item->mark, sizeof mark->name);
     mark->deaths = item->deaths + 1; /* last: from here on it counts */
 }
 

@@ -1,4 +1,4 @@
-/* marks: which messages of a folder are being read, in a file that outlives the process. A worker's mark is a
+/* marks: which messages of a source are being read, in a file that outlives the process. A worker's mark is a
  * name in memory that the file is mapped to: no system call for a message, and yet the kernel has it however
  * the process ends. The next one finds the names, and how often that has happened to each. */
 #ifndef SOURCE_MARKS_H
@@ -10,16 +10,17 @@
 #define DSN_MARKS_DEATHS_MAX 3
 
 /* Takes over what the file `name` in the folder `dir` says, but for messages that are not in its subfolder
- * `messages` any more, and begins it anew for so many workers. DSN_ERR_IO: errno says why. */
+ * `messages` any more (NULL: somebody else has them), and begins it anew for so many workers. DSN_ERR_IO:
+ * errno says why. */
 enum dsn_error dsn_marks_open(int dir, const char *name, const char *messages, size_t n_workers,
                               struct dsn_marks **out);
+/* For a source that has no folder of its own: in NAME.reading in another one (NULL: there is none). Where
+ * they cannot be kept, that is logged, and its mail is read all the same. */
+void dsn_marks_keep(struct dsn_source *source, const char *folder, size_t n_workers);
 /* NULL is fine for what follows: nobody keeps marks, and none were found. */
 void dsn_marks_close(struct dsn_marks *marks); /* leaves the file */
 
-/* How many messages were being read when the process ended and are still there, and which. */
-size_t dsn_marks_count(const struct dsn_marks *marks);
-const char *dsn_marks_name(const struct dsn_marks *marks, size_t i);
-/* How often that happened to this one. Any thread, as is what follows. */
+/* How often the process has ended while this message was being read. Any thread, as is what follows. */
 unsigned dsn_marks_deaths(const struct dsn_marks *marks, const char *name);
 /* The message has been put away. */
 void dsn_marks_forget(struct dsn_marks *marks, const char *name);

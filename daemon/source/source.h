@@ -4,6 +4,7 @@
 #ifndef SOURCE_SOURCE_H
 #define SOURCE_SOURCE_H
 
+#include "base/asking.h"
 #include "base/listener.h"
 #include "base/queue.h"
 #include "dsn/error.h"
@@ -18,6 +19,7 @@ struct dsn_source;
 struct dsn_item {
     struct dsn_source *source;
     const char *name; /* within its source; lives as long as the item */
+    const char *mark; /* of the same message in its source's marks, also when it comes again; as its name */
     unsigned deaths;  /* how often the process has ended while it was being read, as far as is known */
 };
 
@@ -39,10 +41,10 @@ struct dsn_source_ops {
     enum dsn_error (*run)(struct dsn_source *source, struct dsn_queue *out, bool once);
     /* Any thread: makes run return soon. Closing its queue is up to the caller. */
     void (*stop)(struct dsn_source *source);
-    /* Any thread: at most `max_bytes` of the message. DSN_ERR_BUSY: it is still being written. DSN_ERR_AWAY:
-     * it is gone. DSN_ERR_IO, DSN_ERR_MEMORY: try again later. DSN_ERR_INVALID: this is no message and never
-     * will be. */
-    enum dsn_error (*read)(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+    /* Any thread: at most `max_bytes` of the message; from here on its mark and its deaths are known.
+     * DSN_ERR_BUSY: it is still being written. DSN_ERR_AWAY: it is gone. DSN_ERR_IO, DSN_ERR_MEMORY: try
+     * again later. DSN_ERR_INVALID: this is no message and never will be. */
+    enum dsn_error (*read)(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                            struct dsn_bytes *out);
     /* What events call the item: the path of a file, the id of an entry. The caller frees. NULL: no memory.
      */
@@ -60,9 +62,10 @@ struct dsn_marks;
 
 struct dsn_source {
     const struct dsn_source_ops *ops;
-    char *name;              /* of the section in the configuration */
-    size_t number;           /* its place there */
-    struct dsn_marks *marks; /* of what is being read; NULL: whoever gave us the messages knows, or nobody */
+    char *name;               /* of the section in the configuration */
+    size_t number;            /* its place there */
+    struct dsn_marks *marks;  /* of what is being read; NULL: it cannot be noted */
+    struct dsn_asking asking; /* of the reader thread */
 };
 
 /* How a kind of source is opened. On failure `why` (of `why_size` bytes) says for people what is wrong. The

@@ -4,6 +4,7 @@
  * reader thread; settle and set_aside only tell that thread. */
 #include "inflight.h"
 #include "letter.h"
+#include "marks.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -233,6 +234,11 @@ static enum dsn_error tell_some(struct dsn_stream *stream, const GPtrArray *take
     return error;
 }
 
+static void forget_marks(struct dsn_stream *stream, const GPtrArray *told) {
+    for (guint i = 0; i < told->len; i++)
+        dsn_marks_forget(stream->source.marks, ((const struct verdict *)told->pdata[i])->id);
+}
+
 static enum dsn_error tell(struct dsn_stream *stream) {
     enum dsn_error error = DSN_OK;
     bool any = true;
@@ -243,6 +249,8 @@ static enum dsn_error tell(struct dsn_stream *stream) {
             error = tell_some(stream, taken);
         if (error)
             put_back(stream, taken);
+        else
+            forget_marks(stream, taken);
         g_ptr_array_unref(taken);
     }
     return error;
@@ -272,6 +280,7 @@ static enum dsn_error offer(struct dsn_stream *stream, redisReply *entry) {
     struct letter *letter = (void *)item;
     letter->fields = entry->element[1];
     entry->element[1] = NULL;
+    item->deaths = dsn_marks_deaths(stream->source.marks, id);
     enum dsn_error error = dsn_queue_push(stream->out, item, size_of(letter->fields));
     if (error)
         dsn_inflight_drop(stream->inflight, item);
@@ -472,9 +481,9 @@ static enum dsn_error run(struct dsn_source *source, struct dsn_queue *out, bool
 
 /* Reading */
 
-static enum dsn_error read_item(struct dsn_source *source, const struct dsn_item *item, size_t max_bytes,
+static enum dsn_error read_item(struct dsn_source *source, struct dsn_item *item, size_t max_bytes,
                                 struct dsn_bytes *out) {
-    struct letter *letter = (struct letter *)(uintptr_t)item;
+    struct letter *letter = (void *)item;
     (void)source;
     if (!letter->fields)
         return DSN_ERR_IO;
@@ -495,6 +504,7 @@ static void close_stream(struct dsn_source *source) {
     struct dsn_stream *stream = stream_of(source);
     dsn_redis_free(stream->redis);
     dsn_inflight_free(stream->inflight);
+    dsn_marks_close(source->marks);
     g_queue_clear_full(&stream->verdicts, free_verdict);
     pthread_mutex_destroy(&stream->lock);
     if (stream->waiter.wake_fd >= 0)

@@ -195,7 +195,8 @@ class Daemon:
     def __init__(self, conf, *options, log, prefix=()):
         self.log_path = log
         with open(log, "ab") as out:
-            self.process = subprocess.Popen([*prefix, DSND, "run", "-c", str(conf), *options], stdout=out, stderr=out)
+            self.process = subprocess.Popen([*prefix, DSND, "run", "-c", str(conf), *options], stdout=out, stderr=out,
+                                            env={"STATE_DIRECTORY": str(log.parent), **os.environ})
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -239,6 +240,28 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"dsnd does not end:\n{self.log()[-4000:]}")
+
+
+class Deaths:
+    """For a Case whose dsnd dies while a message is being read: by a signal from here."""
+
+    MARK = struct.Struct("256sI")
+    WORKERS = 2
+
+    def marks(self):
+        """The file that says what is being read."""
+        return self.folder / "bounces.reading"
+
+    def is_read(self, name):
+        """How often dsnd will have died on that message (None: on any) if it dies now."""
+        marks = itertools.islice(self.MARK.iter_unpack(self.marks().read_bytes()), self.WORKERS)
+        return max((deaths for text, deaths in marks if name is None or text.split(b"\0")[0] == name.encode()), default=0)
+
+    def kill_reading(self, daemon, name=None, number=signal.SIGKILL, times=1):
+        """Kills dsnd as soon as it reads that message, for the so many-th time."""
+        wait_until(lambda: self.is_read(name) == times, "it is being read")
+        daemon.process.send_signal(number)
+        self.assertEqual(daemon.process.wait(), -number)
 
 
 class Subscriber:

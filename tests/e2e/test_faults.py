@@ -2,7 +2,6 @@
 counts twice, dsnd said what was wrong, used no CPU while there was nothing to do, kept its memory, and went on by itself."""
 
 import ctypes
-import itertools
 import json
 import os
 import pathlib
@@ -10,7 +9,6 @@ import random
 import resource
 import shutil
 import signal
-import struct
 import subprocess
 import threading
 import unittest
@@ -19,8 +17,8 @@ import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from debs import unpacked
-from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Maildir, Proxy, Redis, bounce, free_port, sanitizer, slow_to_read,
-                     wait_until)
+from harness import (DSND, LIMIT_S, PREFIX, ROOT, Case, Deaths, Maildir, Proxy, Redis, bounce, free_port, sanitizer,
+                     slow_to_read, wait_until)
 
 SANITIZED = sanitizer()
 REFUSER = ROOT / "tests/e2e/malloc_fails.c"
@@ -466,15 +464,17 @@ class OfMemory(Case):
 
 class Hanging:
     """A file that can be opened, and whose content does not come until this is closed: as of a server that does not
-    answer. fanotify(7) has the kernel ask somebody who keeps silent."""
+    answer. Or a folder that nobody may list till then, or a file that nobody may open. fanotify(7) has the kernel ask
+    somebody who keeps silent, also of what this process does."""
 
-    CONTENT_CLASS, CLOSE_ON_EXEC, ACCESS_PERMISSION, ADD, CURRENT_FOLDER = 4, 1, 0x20000, 1, -100
+    CONTENT_CLASS, CLOSE_ON_EXEC, ADD, CURRENT_FOLDER = 4, 1, 1, -100
+    OPEN, CONTENT, FOLDER = 0x10000, 0x20000, 0x40020000
 
-    def __init__(self, path):
+    def __init__(self, path, what=CONTENT):
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.fanotify_init(self.CONTENT_CLASS | self.CLOSE_ON_EXEC, os.O_RDONLY)
-        if self.fd < 0 or libc.fanotify_mark(self.fd, self.ADD, ctypes.c_uint64(self.ACCESS_PERMISSION),
-                                             self.CURRENT_FOLDER, bytes(path)) != 0:
+        if self.fd < 0 or libc.fanotify_mark(self.fd, self.ADD, ctypes.c_uint64(what), self.CURRENT_FOLDER,
+                                             bytes(path)) != 0:
             self.close()
             raise unittest.SkipTest(f"fanotify cannot be had: {os.strerror(ctypes.get_errno())}")
 
@@ -487,12 +487,30 @@ class Hanging:
 class OfFiles(Case):
     """Messages whose file system does not answer."""
 
-    def deliver(self, n, workers=2, more=""):
-        self.conf = self.configure(f"[limits]\nmax_time = 100ms\n[run]\nworkers = {workers}\ndrain = 10m\n{more}")
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.configure_for(workers=2)
+
+    def configure_for(self, workers, more=""):
+        self.configure(f"[limits]\nmax_time = 100ms\n[run]\nworkers = {workers}\ndrain = 10m\n"
+                       f"[http]\nlisten = 127.0.0.1:{self.port}\n{more}")
+
+    def hang(self, path, *what):
+        hanging = Hanging(path, *what)
+        self.addCleanup(hanging.close)
+        return hanging
+
+    def readiness(self):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz").read().decode()
+        except urllib.error.HTTPError as error:
+            return f"{error.code} {error.read().decode()}"
+
+    def deliver(self, n):
         path = self.maildir.path / "tmp" / "hung"
         path.write_bytes(bounce(0))
-        hanging = Hanging(path)
-        self.addCleanup(hanging.close)
+        hanging = self.hang(path)
         os.rename(path, self.maildir.path / "new" / "hung")
         for k in range(1, n):
             self.maildir.deliver(bounce(k))
@@ -518,18 +536,13 @@ class OfFiles(Case):
         self.assert_counted_once(20)
 
     def test_where_no_worker_can_read_it_is_not_ready(self):
-        port = free_port()
-        hanging = self.deliver(1, workers=1, more=f"[http]\nlisten = 127.0.0.1:{port}")
+        self.configure_for(workers=1)
+        hanging = self.deliver(1)
         daemon = self.start()
         daemon.wait_event("blocked")
-        def readiness():
-            try:
-                return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read().decode()
-            except urllib.error.HTTPError as error:
-                return f"{error.code} {error.read().decode()}"
-        wait_until(lambda: readiness() == "503 no worker can read\n", "it is not ready")
+        wait_until(lambda: self.readiness() == "503 no worker can read\n", "it is not ready")
         hanging.close()
-        wait_until(lambda: readiness() == "ready\n", "it is ready")
+        wait_until(lambda: self.readiness() == "ready\n", "it is ready")
         self.assertEqual(daemon.end(), 0)
 
     def test_who_is_asked_to_leave_does_not_wait_for_it_nor_blames_the_message(self):
@@ -547,29 +560,91 @@ class OfFiles(Case):
         self.wait_settled(20)
         self.assert_counted_once(20)
 
+    def test_a_source_that_cannot_be_scanned_is_told_and_goes_on_when_it_can(self):
+        hanging = self.hang(self.maildir.path / "new", Hanging.FOLDER)
+        self.maildir.deliver(bounce(0))
+        daemon = self.start()
+        self.assertIn("source=bounces doing=scan", daemon.wait_event("blocked")[0])
+        wait_until(lambda: self.readiness() == "503 no source can be read\n", "it is not ready")
+        daemon.wait_quiet()
+        hanging.close()
+        self.wait_settled(1)
+        daemon.wait_event("unblocked")
+        self.assertEqual(len(daemon.events("blocked")), 1)
+        wait_until(lambda: self.readiness() == "ready\n", "it is ready")
+        self.assertEqual(daemon.end(), 0)
 
-class OfCrashes(Case):
-    """Messages on which dsnd dies. It dies by a signal from here, whenever one of them is being read."""
+    def test_nobody_waits_for_a_source_that_cannot_be_scanned(self):
+        other = Maildir(self.folder / "other")
+        self.configure_for(workers=2, more=f"[source other]\npath = {other.path}")
+        hanging = self.hang(self.maildir.path / "new", Hanging.FOLDER)
+        self.maildir.deliver(bounce(0))
+        other.deliver(bounce(1))
+        daemon = self.start()
+        daemon.wait_event("blocked")
+        wait_until(lambda: len(other.names("cur")) == 1, "the other source gets on")
+        self.assertEqual(self.readiness(), "ready\n")
+        self.assertEqual(daemon.end(), 0)
+        other.deliver(bounce(2))
+        self.once(status=1)
+        self.assertEqual(len(other.names("cur")), 2)
+        self.assert_counted_once(2)
+        hanging.close()
+        self.once()
+        self.wait_settled(1)
+        self.assert_counted_once(3)
 
-    MARK = struct.Struct("256sI")
+    def hang_failed(self):
+        """Of a message that is none the file system does not let the committer open what it needs to put it away."""
+        for folder in ("new", "cur", "tmp"):
+            (self.maildir.path / ".Failed" / folder).mkdir(parents=True)
+        marker = self.maildir.path / ".Failed/maildirfolder"
+        marker.touch()
+        self.maildir.deliver(b"no header at all")
+        return self.hang(marker, Hanging.OPEN)
+
+    def test_a_message_that_cannot_be_put_away_is_told_and_is_when_it_can(self):
+        hanging = self.hang_failed()
+        daemon = self.start()
+        self.assertIn("source=bounces doing=settle", daemon.wait_event("blocked")[0])
+        wait_until(lambda: self.readiness() == "503 messages cannot be put away\n", "it is not ready")
+        daemon.wait_quiet()
+        hanging.close()
+        daemon.wait_event("unblocked")
+        daemon.wait_event("set-aside")
+        self.maildir.deliver(bounce(0))
+        self.wait_settled(1)
+        self.assertEqual(daemon.end(), 0)
+
+    def test_nobody_waits_until_a_message_can_be_put_away(self):
+        hanging = self.hang_failed()
+        daemon = self.start()
+        daemon.wait_event("blocked")
+        for n in range(300):  # more than the queues hold
+            self.maildir.deliver(bounce(n))
+        self.assertEqual(daemon.end(), 0)
+        self.once(status=1)
+        hanging.close()
+        self.once(status=1)
+        self.assertEqual(len(self.maildir.names(".Failed/new")), 1)
+        self.wait_settled(300)
+        self.assert_counted_once(300)
+
+
+class OfCrashes(Deaths, Case):
+    """Messages on which dsnd dies."""
+
     SIGNAL = signal.SIGKILL if SANITIZED else signal.SIGSEGV  # a sanitizer would report it
 
     def setUp(self):
         super().setUp()
         self.conf = self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB")
 
-    def is_read(self, name):
-        """How often dsnd will have died on that message if it dies now."""
-        marks = self.MARK.iter_unpack((self.maildir.path / ".dsnd.reading").read_bytes())
-        return max((deaths for text, deaths in itertools.islice(marks, 2) if text.split(b"\0")[0] == name.encode()),
-                   default=0)
+    def marks(self):
+        return self.maildir.path / ".dsnd.reading"
 
     def die(self, name, number, times):
-        """Starts dsnd, and kills it as soon as it reads that message, for the so many-th time."""
-        daemon = self.start(prefix=["prlimit", "--core=0"])
-        wait_until(lambda: self.is_read(name) == times, "it is being read")
-        daemon.process.send_signal(number)
-        self.assertEqual(daemon.process.wait(), -number)
+        self.kill_reading(self.start(prefix=["prlimit", "--core=0"]), name, number, times)
 
     def deliver(self, n, *slow):
         for name in slow:
@@ -585,7 +660,7 @@ class OfCrashes(Case):
         daemon = self.once(status=1)
         self.assertEqual(self.maildir.names(".Failed/new"), ["deadly"])
         self.assertIn("three times", (self.maildir.path / ".Failed/deadly.error").read_text())
-        self.assertIn("item=deadly times=3", daemon.events("died-reading")[0])
+        self.assertTrue([line for line in daemon.events("died-reading") if "item=deadly times=3" in line])
         self.assertIn("item=deadly", daemon.events("set-aside")[0])
         self.assert_counted_once(20)
         self.wait_settled(21)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 import socket
 import threading
@@ -9,7 +10,7 @@ import urllib.request
 
 import redis
 
-from harness import PREFIX, Case, bounce, dsnd, free_port, slow_to_read, wait_until
+from harness import PREFIX, Case, Deaths, bounce, dsnd, free_port, slow_to_read, wait_until
 
 
 class Client:
@@ -48,7 +49,7 @@ class Client:
         self.socket.close()
 
 
-class Lmtp(Case):
+class Lmtp(Deaths, Case):
     def source(self):
         return f"kind = lmtp\nlisten = unix:{self.folder}/lmtp.sock"
 
@@ -62,8 +63,13 @@ class Lmtp(Case):
 
     def send_aside(self, message):
         """Sends in a thread of its own; the list gets the answers when they come."""
+        def send():
+            try:
+                result.append(self.send(message))
+            except OSError:
+                result.append("nobody listens any more")
         result = []
-        thread = threading.Thread(target=lambda: result.append(self.send(message)))
+        thread = threading.Thread(target=send)
         thread.start()
         return thread, result
 
@@ -108,7 +114,7 @@ class Lmtp(Case):
         self.assertEqual((refused["from"], refused["to"], refused["source"]), ("", "b@example.net", "bounces"))
         self.assertIn("is no hash", refused["error"])
         self.assertEqual((empty["message"], empty["to"]), ("", "bounces@example.net"))
-        self.assertEqual(len(daemon.events("set-aside")), 2)
+        wait_until(lambda: len(daemon.events("set-aside")) == 2, "it is logged, which comes after the answer")
         self.assertEqual(self.stream(), [])
         self.redis.client.delete(PREFIX + "rcpt:user1.0@example1.com")
         self.configure("[source queue]\nkind = stream")
@@ -143,6 +149,46 @@ class Lmtp(Case):
         self.assertIn("max_time", self.dead()[-1]["error"])
         self.start()
         self.assertEqual(self.send(bounce(1)), [250])
+        self.assert_counted_once(1)
+
+    def send_and_kill(self, daemon, message, times):
+        thread, result = self.send_aside(message)
+        self.kill_reading(daemon, times=times)
+        thread.join()
+        self.assertEqual(result, ["nobody listens any more"])
+
+    def test_a_message_on_which_dsnd_dies_three_times_is_a_dead_letter_and_no_other(self):
+        self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB", redis_keys="timeout = 60s")
+        deadly, innocent = slow_to_read(), slow_to_read() + b"x\n"
+        for times in (1, 2, 3):
+            daemon = self.start()
+            self.assertEqual(self.send(bounce(times)), [250])
+            if times == 2:
+                self.send_and_kill(daemon, innocent, times=1)
+                daemon = self.start()
+            self.send_and_kill(daemon, deadly, times)
+        daemon = self.start()
+        self.assertEqual(self.send(innocent), [250])
+        self.assertEqual(self.send(deadly), [250])
+        self.assertRegex(daemon.events("died-reading")[0], "item=[0-9-]+ times=1")
+        self.assertRegex(daemon.events("died-reading")[1], "item=[0-9-]+ times=3")
+        self.assertEqual([letter["error"] for letter in self.dead()],
+                         ["dsnd ended three times while it was reading this message"])
+        self.assertEqual(daemon.end(), 0)
+        self.assert_counted_once(3)
+        daemon = self.start()
+        self.assertEqual(self.send(deadly), [250])  # of a client that did not hear it
+        self.assertEqual((daemon.events("died-reading"), len(self.dead())), ([], 1))
+
+    def test_mail_is_read_also_where_that_cannot_be_noted(self):
+        nowhere = ["env", "-u", "STATE_DIRECTORY"]
+        for prefix, path in ((nowhere, "path=$STATE_DIRECTORY"), (["env", "STATE_DIRECTORY=/nowhere:/tmp"], "path=/nowhere")):
+            daemon = self.start(prefix=prefix)
+            trouble, = daemon.events("source-trouble")
+            self.assertIn("note what is being read", trouble)
+            self.assertIn(path, trouble)
+            self.assertEqual(self.send(bounce(1)), [250])
+            self.assertEqual(daemon.end(), 0)
         self.assert_counted_once(1)
 
     def test_a_client_waits_while_redis_is_away_and_is_answered_when_it_is_back(self):
@@ -197,6 +243,20 @@ class Lmtp(Case):
         self.assertEqual(self.send(bounce(1), client=first), [250])
         self.assertTrue(first.ask(b"QUIT").startswith("221 "))
         self.assertTrue(second.recv(100).startswith(b"220 "))
+
+    def test_who_finds_no_file_descriptor_waits_until_there_is_one(self):
+        daemon = self.start()
+        limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (4, limits[1]))
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(str(self.folder / "lmtp.sock"))
+        daemon.wait_quiet()
+        self.assertIn("Too many open files", daemon.events("source-trouble")[0])
+        self.assertEqual(len(daemon.events("source-trouble")), 1)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertTrue(client.recv(100).startswith(b"220 "))
+        self.assertEqual(self.send(bounce(1)), [250])
 
     def test_pipelined_messages_are_answered_one_after_the_other(self):
         self.start()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import DSND, LIMIT_S, PREFIX, Case, bounce, slow_to_read, wait_until
+from harness import DSND, LIMIT_S, PREFIX, Case, Deaths, bounce, slow_to_read, wait_until
 
 INBOX, DEAD, GROUP = PREFIX + "inbox", PREFIX + "dead", "dsnd"
 
@@ -43,7 +43,7 @@ class Queue(Case):
         return [json.loads(fields["event"]) for _, fields in self.stream()]
 
 
-class Source(Queue):
+class Source(Deaths, Queue):
     def test_a_backlog_arrives_whole_and_leaves_the_inbox(self):
         for n in range(300):
             self.add(bounce(n))
@@ -159,6 +159,24 @@ class Source(Queue):
         self.assertIn("delivered 10 times", fields["error"])
         self.assertEqual((fields["entry"], fields["to"], fields["source"]), (entry, "x@example.com", "bounces"))
         self.assertEqual((self.redis.client.xlen(INBOX), self.pending(), self.stream()), (0, 0, []))
+
+    def test_an_entry_on_which_dsnd_dies_three_times_is_dead_and_no_other(self):
+        self.configure("[run]\nworkers = 2\n[limits]\nmax_time = 1h\nmax_bytes = 64MiB", source_keys="max_deliveries = 4",
+                       redis_keys="timeout = 60s")
+        entry = self.add(slow_to_read())
+        for n in range(20):
+            self.add(bounce(n))
+        for times in (1, 2, 3):
+            self.kill_reading(self.start(), entry, times=times)
+        daemon = self.start()
+        wait_until(lambda: self.redis.client.xlen(DEAD) == 1, "it is dead")
+        self.wait_settled()
+        self.assertIn(f"item={entry} times=3", daemon.events("died-reading")[0])
+        letter = json.loads(subprocess.run([DSND, "dead", "list", "-c", self.conf], capture_output=True).stdout)
+        self.assertIn("three times", letter["error"])
+        self.assert_counted_once(20)
+        self.assertEqual(daemon.end(), 0)
+        self.assertEqual(self.start().events("died-reading"), [])
 
     def test_an_inbox_that_is_deleted_is_made_again(self):
         daemon = self.start()

@@ -7,7 +7,10 @@ import platform
 import re
 import subprocess
 
-from harness import DSND, PREFIX, Case, bounce, dsnd, sanitizer, wait_until
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from harness import DSND, LIMIT_S, PREFIX, Case, bounce, dsnd, sanitizer, wait_until
 
 
 LIBRARY = pathlib.Path(DSND).with_name("libdsn.so")
@@ -52,6 +55,22 @@ class Security(Case):
         self.assertGreater(others, 0)
         self.assertEqual(daemon.events("no-sandbox"), [])
         self.assertEqual(daemon.end(), 0)
+
+
+    def test_who_subscribes_to_more_than_there_can_be_is_sent_away(self):
+        self.start()
+        subscriber = self.subscribe()
+        subscriber.wait_subscribed()
+        greedy = zmq.Context.instance().socket(zmq.SUB)
+        monitor = greedy.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.addCleanup(greedy.close, 0)
+        greedy.setsockopt(zmq.SUBSCRIBE, b"x" * 10_000)
+        greedy.connect(self.endpoint)
+        self.assertTrue(monitor.poll(LIMIT_S * 1000))
+        self.assertEqual(recv_monitor_message(monitor)["event"], zmq.EVENT_DISCONNECTED)
+        greedy.disable_monitor()
+        self.maildir.deliver(bounce(1))
+        wait_until(lambda: subscriber.receive(), "the others have their events")
 
 
 EVIL = ("\x1b[31mred\x1b]0;title\x07 \x9b31m \x7f \u2028line\u2029 \u202eright to left\u202c \u2066isolated \ufeff "

@@ -42,7 +42,7 @@ static struct dsn_marks *open_marks(size_t n_workers) {
 }
 
 static void begin(struct dsn_marks *marks, size_t worker, const char *name) {
-    const struct dsn_item item = {.name = name, .deaths = dsn_marks_deaths(marks, name)};
+    const struct dsn_item item = {.mark = name, .deaths = dsn_marks_deaths(marks, name)};
     dsn_marks_begin(marks, worker, &item);
 }
 
@@ -54,12 +54,10 @@ static struct dsn_marks *die(struct dsn_marks *marks, size_t n_workers) {
 
 START_TEST(what_was_being_read_is_found_and_counted) {
     struct dsn_marks *marks = open_marks(2);
-    ck_assert_uint_eq(dsn_marks_count(marks), 0);
+    ck_assert_uint_eq(dsn_marks_deaths(marks, "a"), 0);
     for (unsigned deaths = 1; deaths < 5; deaths++) {
         begin(marks, 1, "a");
         marks = die(marks, 2);
-        ck_assert_uint_eq(dsn_marks_count(marks), 1);
-        ck_assert_str_eq(dsn_marks_name(marks, 0), "a");
         ck_assert_uint_eq(dsn_marks_deaths(marks, "a"), deaths);
         ck_assert_uint_eq(dsn_marks_deaths(marks, "b"), 0);
     }
@@ -104,7 +102,7 @@ START_TEST(what_is_not_there_any_more_is_forgotten) {
     begin(marks, 0, "a");
     ck_assert_int_eq(unlinkat(dir, "new/a", 0), 0);
     marks = die(marks, 1);
-    ck_assert_uint_eq(dsn_marks_count(marks), 0);
+    ck_assert_uint_eq(dsn_marks_deaths(marks, "a"), 0);
     add("new/a"); /* another one, or the same put back by somebody */
     marks = die(marks, 1);
     ck_assert_uint_eq(dsn_marks_deaths(marks, "a"), 0);
@@ -115,12 +113,13 @@ END_TEST
 START_TEST(a_file_that_is_none_of_ours_says_nothing_and_is_not_written_to) {
     char *path = g_build_filename(folder, "marks", NULL), *text = NULL;
     for (size_t n = 0; n < 2000; n += 111) {
-        char *rubbish = g_strnfill(n, 'a');
+        char *rubbish = g_strnfill(n, 'a'), *name = g_strnfill(255, 'a');
         ck_assert(g_file_set_contents(path, rubbish, (gssize)n, NULL));
         struct dsn_marks *marks = open_marks(2);
-        ck_assert_uint_eq(dsn_marks_count(marks), 0);
+        ck_assert_uint_eq(dsn_marks_deaths(marks, name), 0);
         dsn_marks_close(marks);
         g_free(rubbish);
+        g_free(name);
     }
     add("elsewhere");
     ck_assert_int_eq(unlinkat(dir, "marks", 0), 0);
@@ -137,6 +136,43 @@ START_TEST(a_file_that_is_none_of_ours_says_nothing_and_is_not_written_to) {
 }
 END_TEST
 
+/* What was read is in a file of the source's own, whoever has the message. */
+START_TEST(a_source_without_a_folder_has_its_marks_elsewhere) {
+    char *folders[] = {folder, folder, NULL};
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        struct dsn_source source = {.name = (char[]){"handed"}};
+        dsn_marks_keep(&source, folders[i], 2);
+        ck_assert_int_eq(source.marks != NULL, folders[i] != NULL);
+        ck_assert_uint_eq(dsn_marks_deaths(source.marks, "0123"), i == 1);
+        begin(source.marks, 1, "0123");
+        dsn_marks_close(source.marks);
+    }
+    ck_assert_int_eq(unlinkat(dir, "handed.reading", 0), 0);
+}
+END_TEST
+
+START_TEST(no_more_are_taken_over_than_there_is_room_for_and_these_are_the_last) {
+    enum { MORE = 5000, KEPT = 4096 };
+    char name[16];
+    struct dsn_marks *marks = NULL;
+    ck_assert_int_eq(dsn_marks_open(dir, "marks", NULL, MORE, &marks), DSN_OK);
+    for (size_t i = 0; i < MORE; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        begin(marks, i, name);
+    }
+    for (size_t round = 0; round < 3; round++) {
+        dsn_marks_close(marks);
+        ck_assert_int_eq(dsn_marks_open(dir, "marks", NULL, 1, &marks), DSN_OK);
+        ck_assert_uint_eq(dsn_marks_deaths(marks, "4095") > 0, round == 0);
+        ck_assert_uint_eq(dsn_marks_deaths(marks, "4000"), 1);
+        ck_assert_uint_eq(dsn_marks_deaths(marks, "last"), round > 0 ? 1 : 0);
+        ck_assert_uint_eq(dsn_marks_deaths(marks, "4096"), 0);
+        begin(marks, 0, round == 0 ? "last" : "another");
+    }
+    dsn_marks_close(marks);
+}
+END_TEST
+
 START_TEST(where_it_cannot_be_written_is_an_error) {
     struct dsn_marks *marks = NULL;
     ck_assert_int_eq(dsn_marks_open(dir, "nowhere/marks", "new", 1, &marks), DSN_ERR_IO);
@@ -149,4 +185,6 @@ RUN_SUITE_WITH("marks", set_up, tear_down, what_was_being_read_is_found_and_coun
                what_is_not_read_again_keeps_its_count_until_it_is_put_away,
                what_is_not_there_any_more_is_forgotten,
                a_file_that_is_none_of_ours_says_nothing_and_is_not_written_to,
+               a_source_without_a_folder_has_its_marks_elsewhere,
+               no_more_are_taken_over_than_there_is_room_for_and_these_are_the_last,
                where_it_cannot_be_written_is_an_error)

@@ -1,5 +1,4 @@
-/* sandbox: what a thread that reads mail can no longer do, and what it still can.
- */
+/* sandbox: what a thread that reads mail can no longer do, and what it still can. */
 #include "read.h"
 
 #include "run/sandbox.h"
@@ -14,15 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Memory is refused to a thread that says so. A sanitizer has malloc to itself. */
+/* Memory is refused to a thread that says so; but for a sanitizer, which has malloc to itself. */
+static _Thread_local bool refused;
+
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-#define WITHOUT_MEMORY
 
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
-
-static _Thread_local bool refused;
 
 void *malloc(size_t n) {
     return refused ? NULL : __libc_malloc(n);
@@ -35,6 +33,8 @@ void *calloc(size_t n, size_t size) {
 void *realloc(void *p, size_t n) {
     return refused ? NULL : __libc_realloc(p, n);
 }
+
+#endif
 
 static void *enter_without_memory(void *argument) {
     const char *const readable[] = {"/tmp", NULL};
@@ -53,7 +53,6 @@ START_TEST(it_is_entered_without_asking_for_memory) {
     ck_assert_int_eq(entered, DSN_OK);
 }
 END_TEST
-#endif
 
 /* In a thread of its own, as the sandbox cannot be left; checks are made outside. */
 struct attempt {
@@ -142,8 +141,4 @@ START_TEST(a_thread_that_reads_mail_can_do_nothing_else) {
 }
 END_TEST
 
-#ifdef WITHOUT_MEMORY
 RUN_SUITE("sandbox", a_thread_that_reads_mail_can_do_nothing_else, it_is_entered_without_asking_for_memory)
-#else
-RUN_SUITE("sandbox", a_thread_that_reads_mail_can_do_nothing_else)
-#endif
