@@ -6,10 +6,11 @@
 --       for each of its books: rcpt:<address>, why:<address>, suppressed, held:<provider>
 -- ARGV  1 longest stream, 2 3 4 expiry in ms of seen, rcpt and stats, 5 most domains in a day's stats, 6 after how many ms a
 --       bounce is stale, 7 the policies (JSON), 8 9 10 the guard: from how many bounces an hour on, from how many
---       times what is usual on (0: never), after how many ms it discards, 11 how many events, then for each event: id, token, topic, event, address,
+--       times what is usual on (0: never), after how many ms it discards, 11 how many events, then for each event: id, token,
+--       topic, event (without its last brace where it has a policy or flag 'c': what is decided comes there), address,
 --       kind, type, reason, provider, domain, rule, observed at (ms), happened at (ms), the policy's name or '', the answer that is
---       watched or '', flags ('w'
---       weak, 'c' clears), evidence, how many books (0 to 2), and for each book its scope ('' is everybody's)
+--       watched or '', flags ('w' weak, 'c' clears), evidence, how many books (0 to 2), and for each book its scope ('' is
+--       everybody's)
 -- Returns for each event "new ENTRY", "duplicate ENTRY" or "error TEXT". An error of the whole script: a key that events
 -- share is of another type (DSNSHARED), or what Redis itself says.
 
@@ -238,6 +239,12 @@ local function look_up(e)
     return all
 end
 
+-- The event as it is published, with what was decided.
+local function told(e, decisions)
+    if #decisions > 0 then return e.event .. ',"decisions":[' .. table.concat(decisions, ',') .. ']}' end
+    return (e.policy ~= '' or e.clears) and e.event .. '}' or e.event
+end
+
 local function commit(e)
     local seen = redis.pcall('GET', e.seen_key)
     if type(seen) == 'table' then return 'error ' .. e.seen_key .. ' is no string' end
@@ -250,8 +257,7 @@ local function commit(e)
     if not known then return 'error ' .. refused end
     local decisions = {}
     for i, book in ipairs(e.books) do decisions[#decisions + 1] = judge(book, known[i], e) end
-    local told = #decisions == 0 and e.event or string.sub(e.event, 1, -2) .. ',"decisions":[' .. table.concat(decisions, ',') .. ']}'
-    local entry = publish(e.id, e.topic, told)
+    local entry = publish(e.id, e.topic, told(e, decisions))
     redis.call('SET', e.seen_key, e.token .. ' ' .. entry, 'PX', seen_ms)
     for i, book in ipairs(e.books) do conclude(book, known[i], e, entry) end
     count_stats(e.stats_key, e)
