@@ -16,6 +16,7 @@ struct dsn_queue {
     struct slot *slots;
     size_t max_items, max_weight;
     size_t first, n, weight;
+    size_t gathered; /* by who waits for so many; 0: nobody does */
     bool closed;
 };
 
@@ -67,12 +68,17 @@ static bool is_half_empty(const struct dsn_queue *queue) {
     return queue->n <= queue->max_items / 2 && queue->weight <= queue->max_weight / 2;
 }
 
+static bool has_enough(const struct dsn_queue *queue) {
+    return queue->n >= queue->gathered || !is_half_empty(queue);
+}
+
 /* Appends with the lock held; there is room. */
 static void append(struct dsn_queue *queue, void *item, size_t weight) {
     queue->slots[(queue->first + queue->n) % queue->max_items] = (struct slot){item, weight};
     queue->n++;
     queue->weight += weight;
-    pthread_cond_signal(&queue->not_empty);
+    if (has_enough(queue))
+        pthread_cond_signal(&queue->not_empty);
 }
 
 enum dsn_error dsn_queue_push(struct dsn_queue *queue, void *item, size_t weight) {
@@ -111,6 +117,17 @@ static void wait_not_empty(struct dsn_queue *queue, int64_t timeout_ms) {
     while (queue->n == 0 && !queue->closed && rc == 0)
         rc = timeout_ms < 0 ? pthread_cond_wait(&queue->not_empty, &queue->lock)
                             : pthread_cond_timedwait(&queue->not_empty, &queue->lock, &deadline);
+}
+
+void dsn_queue_gather(struct dsn_queue *queue, size_t n, int64_t timeout_ms) {
+    struct timespec deadline = deadline_in(timeout_ms);
+    int rc = 0;
+    pthread_mutex_lock(&queue->lock);
+    queue->gathered = n;
+    while (!has_enough(queue) && !queue->closed && rc == 0)
+        rc = pthread_cond_timedwait(&queue->not_empty, &queue->lock, &deadline);
+    queue->gathered = 0;
+    pthread_mutex_unlock(&queue->lock);
 }
 
 size_t dsn_queue_pop(struct dsn_queue *queue, void **out, size_t max, size_t max_weight, int64_t timeout_ms) {

@@ -27,6 +27,10 @@ enum dsn_error dsn_queue_try_push(struct dsn_queue *queue, void *item, size_t we
  * Returns how many. */
 size_t dsn_queue_pop(struct dsn_queue *queue, void **out, size_t max, size_t max_weight, int64_t timeout_ms);
 
+/* Waits until there are `n` items, or half of what there is room for, the queue is closed, or `timeout_ms`
+ * have passed. Nobody is woken for the items before. For the only one who takes from the queue. */
+void dsn_queue_gather(struct dsn_queue *queue, size_t n, int64_t timeout_ms);
+
 size_t dsn_queue_length(struct dsn_queue *queue);
 /* Nothing goes in any more; what is in it still comes out. */
 void dsn_queue_close(struct dsn_queue *queue);

@@ -14,19 +14,23 @@ local function is(key, want)
     return have == 'none' or have == want
 end
 
-local function number(value)
-    if not value then return 0 end
-    if value == 'inf' then return math.huge end
-    return tonumber(value) or 0
-end
+-- Numbers and their digits. Reading and writing them is dear, and many of a batch are the same: counts, and when it was read.
+local values, digits = {inf = math.huge}, {[math.huge] = 'inf'}
 
--- The digits of a number. Writing them is dear, and many of a batch are the same: counts, and when it was read.
-local digits = {[math.huge] = 'inf'}
+local function number(text)
+    if not text then return 0 end
+    local value = values[text]
+    if not value then
+        value = tonumber(text) or 0
+        values[text] = value
+    end
+    return value
+end
 
 local function whole(value)
     local text = digits[value]
     if not text then
-        text = string.format('%.0f', value)
+        text = string.format(value < 1e15 and '%d' or '%.0f', value) -- '%d' is the cheaper one
         digits[value] = text
     end
     return text

@@ -6,10 +6,11 @@
 --       for each of its books: rcpt:<address>, why:<address>, suppressed, held:<provider>
 -- ARGV  1 longest stream, 2 3 4 expiry in ms of seen, rcpt and stats, 5 most domains in a day's stats, 6 after how many ms a
 --       bounce is stale, 7 the policies (JSON), 8 9 10 the guard: from how many bounces an hour on, from how many
---       times what is usual on (0: never), after how many ms it discards, 11 how many events, then for each event: id, token, topic, event, address,
+--       times what is usual on (0: never), after how many ms it discards, 11 how many events, then for each event: id, token,
+--       topic, event (without its last brace where it has a policy or flag 'c': what is decided comes there), address,
 --       kind, type, reason, provider, domain, rule, observed at (ms), happened at (ms), the policy's name or '', the answer that is
---       watched or '', flags ('w'
---       weak, 'c' clears), evidence, how many books (0 to 2), and for each book its scope ('' is everybody's)
+--       watched or '', flags ('w' weak, 'c' clears), evidence, how many books (0 to 2), and for each book its scope ('' is
+--       everybody's)
 -- Returns for each event "new ENTRY", "duplicate ENTRY" or "error TEXT". An error of the whole script: a key that events
 -- share is of another type (DSNSHARED), or what Redis itself says.
 
@@ -219,6 +220,11 @@ local function write_stats()
     end
 end
 
+-- For each event: TYPE would make a table of its answer.
+local function is_list(key)
+    return type(redis.pcall('LLEN', key)) == 'number'
+end
+
 -- Reads all that the event may change. Returns what is known in each of its books, or why it is refused.
 local function look_up(e)
     local all = {}
@@ -226,11 +232,17 @@ local function look_up(e)
         local known, counted, first_seen, last_seen, noted =
             look(book, e.address, e.at, counter_of(e), 'first_seen', 'last_seen', 'days:' .. e.policy)
         if not known then return nil, book.rcpt .. ' is no hash' end
-        if e.policy ~= '' and not is(book.why, 'list') then return nil, book.why .. ' is no list' end
+        if e.policy ~= '' and not is_list(book.why) then return nil, book.why .. ' is no list' end
         known.counted, known.first_seen, known.last_seen, known.noted = counted, first_seen, last_seen, noted
         all[i] = known
     end
     return all
+end
+
+-- The event as it is published, with what was decided.
+local function told(e, decisions)
+    if #decisions > 0 then return e.event .. ',"decisions":[' .. table.concat(decisions, ',') .. ']}' end
+    return (e.policy ~= '' or e.clears) and e.event .. '}' or e.event
 end
 
 local function commit(e)
@@ -245,8 +257,7 @@ local function commit(e)
     if not known then return 'error ' .. refused end
     local decisions = {}
     for i, book in ipairs(e.books) do decisions[#decisions + 1] = judge(book, known[i], e) end
-    local told = #decisions == 0 and e.event or string.sub(e.event, 1, -2) .. ',"decisions":[' .. table.concat(decisions, ',') .. ']}'
-    local entry = publish(e.id, e.topic, told)
+    local entry = publish(e.id, e.topic, told(e, decisions))
     redis.call('SET', e.seen_key, e.token .. ' ' .. entry, 'PX', seen_ms)
     for i, book in ipairs(e.books) do conclude(book, known[i], e, entry) end
     count_stats(e.stats_key, e)
@@ -262,13 +273,20 @@ local function read_book()
     return book
 end
 
+-- Its digits are as we would write them.
+local function read_time(text)
+    local value = number(text)
+    digits[value] = text
+    return value
+end
+
 local function read_event()
-    local flags, books = args[a + 16], tonumber(args[a + 18])
+    local flags, books = args[a + 16], number(args[a + 18])
     local e = {
         seen_key = keys[k + 1], stats_key = keys[k + 2], recent = keys[k + 3], id = args[a + 1], token = args[a + 2],
         topic = args[a + 3], event = args[a + 4], address = args[a + 5], kind = args[a + 6], type = args[a + 7],
-        reason = args[a + 8], provider = args[a + 9], domain = args[a + 10], rule = args[a + 11], at = tonumber(args[a + 12]),
-        happened = tonumber(args[a + 13]), policy = args[a + 14], answer = args[a + 15], weak = flags == 'w', clears = flags == 'c',
+        reason = args[a + 8], provider = args[a + 9], domain = args[a + 10], rule = args[a + 11], at = read_time(args[a + 12]),
+        happened = read_time(args[a + 13]), policy = args[a + 14], answer = args[a + 15], weak = flags == 'w', clears = flags == 'c',
         evidence = args[a + 17], books = {},
     }
     k, a = k + 3, a + 18

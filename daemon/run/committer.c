@@ -12,6 +12,10 @@
 
 #define BATCH_MAX_MESSAGES 256
 #define BATCH_MAX_BYTES (16u << 20)
+/* What a batch costs besides its messages is little beside so many, and they wait for each other no longer
+ * than that. */
+#define BATCH_GOOD_MESSAGES 64
+#define BATCH_GATHER_MS 2
 /* Messages that are stored but cannot be put away. More, and nothing new is taken: memory stays flat. */
 #define UNSETTLED_MAX 256
 #define SETTLE_RETRY_MIN_MS 100
@@ -204,9 +208,20 @@ static void retry_unsettled(struct committing *c) {
 
 /* The loop */
 
+/* While messages wait for the workers, too, the next batch is given a moment to grow: what is alone waits for
+ * nothing. */
+static void gather(struct committing *c) {
+    const struct dsn_workplace *place = c->committer->place;
+    if (dsn_queue_length(place->work) == 0 || dsn_queue_length(place->done) >= BATCH_GOOD_MESSAGES)
+        return;
+    finish_batch(c, c->previous);
+    dsn_queue_gather(place->done, BATCH_GOOD_MESSAGES, BATCH_GATHER_MS);
+}
+
 /* Takes the next batch, or none. Waits only when nothing else is to be done. */
 static void take_batch(struct committing *c) {
     void *taken[BATCH_MAX_MESSAGES];
+    gather(c);
     int64_t next_ms = idle(c), now_ms = dsn_clock_monotonic_ms();
     if (c->unsettled->len > 0 && c->retry_at_ms < next_ms)
         next_ms = c->retry_at_ms;

@@ -1,6 +1,6 @@
 /* committer: the thread that owns the store. Takes what the workers have done, in batches: stores it, tells
  * the outlets, then settles it, in that order. While Redis works on a batch, the one before is settled. When
- * there is nothing more to do, nothing waits. */
+ * there is nothing more to do, nothing waits; while there is, a batch is given a moment to grow. */
 #ifndef RUN_COMMITTER_H
 #define RUN_COMMITTER_H
 

@@ -51,6 +51,7 @@ struct dsn_desk {
     struct dsn_item *item; /* NULL: none, or it was taken away */
     bool has_bytes;        /* the item's are there; false: they are being read */
     int64_t begun_us;      /* by that clock; once it has the bytes */
+    int64_t begun_at_us;   /* monotonic, the same */
     uint64_t serial;       /* of what is done with the item */
     uint64_t seen;         /* the watcher's own, as are the next: what it saw last */
     int64_t seen_us;       /* by that clock */

@@ -38,6 +38,7 @@ struct dsn_store {
     char **prefixes;                  /* a shard each: "{dsn}:" */
     GPtrArray *records;               /* of the batch, sorted by shard */
     GArray *chunks;                   /* sent and not answered */
+    GString *key;                     /* that is being made */
     GStringChunk *texts;              /* keys and numbers of the request that is being made */
     struct dsn_arguments arguments;   /* of that request */
     char numbers[NUMBERS_BEFORE][24]; /* the script's first arguments */
@@ -55,6 +56,7 @@ enum dsn_error dsn_store_open(struct dsn_store_settings *settings, const struct 
     store->redis = redis;
     store->records = g_ptr_array_new();
     store->chunks = g_array_new(FALSE, FALSE, sizeof(struct chunk));
+    store->key = g_string_new(NULL);
     store->texts = g_string_chunk_new(64 * 1024);
     dsn_arguments_init(&store->arguments);
     const int64_t numbers[NUMBERS_BEFORE] = {
@@ -74,6 +76,7 @@ void dsn_store_close(struct dsn_store *store) {
     g_strfreev(store->prefixes);
     g_ptr_array_unref(store->records);
     g_array_unref(store->chunks);
+    g_string_free(store->key, TRUE);
     g_string_chunk_free(store->texts);
     dsn_arguments_clear(&store->arguments);
     g_free(store);
@@ -91,12 +94,10 @@ static void arg_str(struct dsn_store *store, const char *s) {
 
 /* A key of the shard: its prefix, and `parts`, ended by an absent one. */
 static void arg_key(struct dsn_store *store, unsigned shard, const struct dsn_strview *parts) {
-    GString *key = g_string_new(store->prefixes[shard]);
+    GString *key = g_string_assign(store->key, store->prefixes[shard]);
     for (; parts->p; parts++)
         g_string_append_len(key, parts->p, (gssize)parts->n);
-    arg(store,
-        (struct dsn_strview){g_string_chunk_insert_len(store->texts, key->str, (gssize)key->len), key->len});
-    g_string_free(key, TRUE);
+    arg(store, dsn_sv(g_string_chunk_insert_len(store->texts, key->str, (gssize)key->len), key->len));
 }
 
 #define KEY(store, shard, ...) arg_key(store, shard, (const struct dsn_strview[]){__VA_ARGS__, DSN_NONE})
@@ -151,13 +152,20 @@ static void record_keys(struct dsn_store *store, unsigned shard, const struct ds
         book_keys(store, shard, record->address, record->provider, scopes[i]);
 }
 
+/* Open at its end where the script may put there what it decides: a text is dear in Lua, for each of its
+ * bytes. */
+static struct dsn_strview event_of(const struct dsn_record *record) {
+    bool open = record->policy[0] || record->clears;
+    return dsn_sv(record->json.p, record->json.n - open);
+}
+
 static void record_args(struct dsn_store *store, const struct dsn_record *record) {
     struct dsn_strview scopes[2];
     size_t n = books_of(record, scopes);
     arg_str(store, record->id);
     arg_str(store, record->token);
     arg(store, record->topic);
-    arg(store, record->json);
+    arg(store, event_of(record));
     arg(store, record->address);
     arg_str(store, record->kind);
     arg_str(store, record->type);

@@ -179,14 +179,10 @@ static void release(struct dsn_source *source, struct dsn_item *item, bool again
 
 /* Reading */
 
-/* A read lease is refused while somebody has the file open for writing. Where leases do not work (another
- * owner, a network file system), nothing is known. */
+/* A read lease is refused while somebody has the file open for writing. It goes with the descriptor. Where
+ * leases do not work (another owner, a network file system), nothing is known. */
 static bool is_being_written(int fd) {
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-        fcntl(fd, F_SETLEASE, F_UNLCK);
-        return false;
-    }
-    return errno == EAGAIN;
+    return fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
 }
 
 /* Reads `n` bytes or what there is. */

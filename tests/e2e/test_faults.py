@@ -715,7 +715,7 @@ class OfWorkers(Case):
         self.wait_settled(self.delivered)
 
     def test_a_message_that_takes_too_long_is_set_aside(self):
-        status, log = self.run_with("30ms", bounce(0, recipients=10000), "slow")
+        status, log = self.run_with("40ms", bounce(0, recipients=10000), "slow")
         self.assertIn(status, (1, 3), log)  # 3: it took so long that it was given up
         self.assertIn("event=set-aside source=bounces item=slow" if status == 1 else "event=stuck", log)
         self.assert_set_aside(["slow"])
