@@ -1,6 +1,8 @@
 """dsnd tail: whatever happens to a subscriber, it ends with exactly the events of the stream."""
 
 import json
+import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -24,7 +26,14 @@ class Tail:
         for line in stream:
             lines.append(line.rstrip("\n"))
 
+    def listens(self, number):
+        """Whether a signal does not just end it any more, or it has ended."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        blocked = re.search(r"^SigBlk:\s*(\w+)", status, re.M).group(1)
+        return self.process.poll() is not None or int(blocked, 16) >> (number - 1) & 1
+
     def end(self, number=signal.SIGINT):
+        wait_until(lambda: self.listens(number), "it looks for signals")
         self.process.send_signal(number)
         return self.wait()
 
