@@ -98,9 +98,11 @@ static const struct {
 } actions[] = {
     {"fail", DSN_KIND_BOUNCE},       {"delayed", DSN_KIND_DELAY},      {"deliver", DSN_KIND_DELIVERED},
     {"relayed", DSN_KIND_DELIVERED}, {"expanded", DSN_KIND_DELIVERED}, {"delay", DSN_KIND_DELAY},
+    {"deferred", DSN_KIND_DELAY},    {"warning", DSN_KIND_DELAY},
 };
 
-/* Action decides (RFC 3464 2.3.3); where it is missing or no known word, the class does. */
+/* Action decides (RFC 3464 2.3.3), also in words that it should not use; where it is missing or no known
+ * word, the class does. */
 static enum dsn_kind kind_of(const struct dsn_recipient *recipient) {
     for (size_t i = 0; i < G_N_ELEMENTS(actions); i++) {
         if (dsn_sv_starts_nocase(recipient->dsn_action, dsn_sv_str(actions[i].begins)))
