@@ -114,8 +114,8 @@ static enum dsn_error read_parts(struct dsn_reader *reader, struct dsn_message *
     return DSN_OK;
 }
 
-/* Whether somebody else than the text that was guessed at says that we mailed this address: a digest of a log
- * tells of bounces, too. */
+/* Whether somebody else than the text that was guessed at, or sent on, says that we mailed this address: a
+ * digest of a log tells of bounces, too, and a customer of mail of his own. */
 static bool is_confirmed(const struct dsn_report *report, const struct dsn_recipient *recipient) {
     return recipient->told[DSN_FROM_VERP].n ||
            dsn_sv_find_nocase(report->original.to, recipient->recipient, 0) != SIZE_MAX;
@@ -128,8 +128,10 @@ static const char *why_unsafe(const struct dsn_report *report, const struct dsn_
         return "the reason would suppress, but no address is known";
     if (recipient->names_sender)
         return "the reason would suppress, but the answer names the sender";
-    if (report->guessed && !is_confirmed(report, recipient))
-        return "the reason would suppress, but this is a guess that returns no mail to the address";
+    if ((report->guessed || report->forwarded) && !is_confirmed(report, recipient))
+        return report->guessed
+                   ? "the reason would suppress, but this is a guess that returns no mail to the address"
+                   : "the reason would suppress, but somebody sent this on without the returned mail";
     return NULL;
 }
 

@@ -214,7 +214,8 @@ static bool read_forwarded(struct dsn_draft *draft, const struct dsn_message *me
     }
     reset(draft, message);
     const struct dsn_message *inner = dsn_format_embedded(draft->formats, draft->scratch, draft);
-    return inner && read(draft, inner) && draft->n;
+    draft->report.forwarded = inner && read(draft, inner) && draft->n;
+    return draft->report.forwarded;
 }
 
 /* Reads `message`, or the first message forwarded in it that is a report. What is sure comes before what is

@@ -77,6 +77,7 @@ struct dsn_report {
     size_t n_recipients;
     bool truncated;  /* a limit was reached: there may be more recipients than these */
     bool incomplete; /* the message was cut off before the returned one: nobody is suppressed on its word */
+    bool forwarded;  /* it stood in the text of somebody who sent it on */
     bool guessed;    /* read from prose that no format describes: the verdicts are less sure */
 };
 

@@ -101,6 +101,17 @@ START_TEST(the_returned_message_is_not_read_as_the_report) {
 }
 END_TEST
 
+START_TEST(the_beginning_of_a_returned_message_is_not_read_as_the_report) {
+    const struct dsn_report *report = read_text(
+        BOUNCE "Your message was not delivered to\nlena@post.example\nbecause the mailbox is full.\n"
+               "Here is the beginning of your message:\n\nHow do I read a bounce like this one?\n\n"
+               "<tom@post.example>:\n550 5.1.1 user unknown\n");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "lena@post.example");
+    ck_assert_str_eq(report->recipients[0].verdict.reason->name, "mailbox-full");
+}
+END_TEST
+
 START_TEST(a_recipient_named_twice_counts_once) {
     const struct dsn_report *report = read_text(
         BOUNCE "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\n550 5.1.1 no\n\n"
@@ -243,7 +254,7 @@ END_TEST
 
 RUN_SUITE("format", every_sample_is_read_as_it_says, a_sample_that_is_read_otherwise_is_refused,
           mistakes_are_named_by_file_and_line, the_returned_message_is_not_read_as_the_report,
-          a_recipient_named_twice_counts_once, a_delivery_status_without_an_answer_takes_it_from_the_text,
-          a_person_who_quotes_a_report_sends_none, reports_in_many_languages_are_guessed,
-          what_is_still_tried_is_a_delay_in_every_format_and_language,
+          the_beginning_of_a_returned_message_is_not_read_as_the_report, a_recipient_named_twice_counts_once,
+          a_delivery_status_without_an_answer_takes_it_from_the_text, a_person_who_quotes_a_report_sends_none,
+          reports_in_many_languages_are_guessed, what_is_still_tried_is_a_delay_in_every_format_and_language,
           a_message_full_of_recipients_is_cut_and_says_so)

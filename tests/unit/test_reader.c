@@ -252,6 +252,22 @@ START_TEST(a_guess_suppresses_only_whom_the_returned_message_names) {
 }
 END_TEST
 
+#define SENT_ON                                                                                              \
+    "From: Tom <tom@customer.example>\nTo: us@shop.example\nSubject: Fwd: failure notice\n\n"                \
+    "Why did your mail server say that?\n\n---------- Forwarded message ---------\n"                         \
+    "From: MAILER-DAEMON@mx.customer.example\nTo: tom@customer.example\nSubject: failure notice\n\n"         \
+    "Hi. This is the qmail-send program at mx.customer.example.\n\n"                                         \
+    "<info@shop.example>:\n550 5.1.1 no such user\n"
+
+START_TEST(a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names) {
+    ck_assert_int_eq(action_of(SENT_ON), DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(SENT_ON
+                               "\n--- Below this line is a copy of the message.\n\n"
+                               "From: us@shop.example\nTo: info@shop.example\nSubject: News\n\nHello\n"),
+                     DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
 static const struct {
     const char *action;
     enum dsn_kind kind;
@@ -539,6 +555,7 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           what_was_cut_off_before_the_returned_message_suppresses_nobody,
           an_answer_that_names_the_sender_alone_suppresses_nobody,
           a_guess_suppresses_only_whom_the_returned_message_names,
+          a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names,
           the_action_says_what_happened_whatever_the_status,
           a_notification_of_feedback_is_a_complaint_only_where_somebody_complained,
           limits_that_were_reached_are_told, every_limit_is_told_where_it_is_reached,
