@@ -128,6 +128,8 @@ static const char *why_unsafe(const struct dsn_report *report, const struct dsn_
         return "the reason would suppress, but no address is known";
     if (recipient->names_sender)
         return "the reason would suppress, but the answer names the sender";
+    if (recipient->reached)
+        return "the reason would suppress, but others behind the address were reached";
     if ((report->guessed || report->forwarded) && !is_confirmed(report, recipient))
         return report->guessed
                    ? "the reason would suppress, but this is a guess that returns no mail to the address"

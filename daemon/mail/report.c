@@ -153,6 +153,27 @@ static void complete_commands(struct dsn_draft *draft) {
     }
 }
 
+static bool is_alive(const struct dsn_recipient *recipient) {
+    return recipient->verdict.kind == DSN_KIND_DELIVERED || recipient->verdict.kind == DSN_KIND_DELAY;
+}
+
+/* Which of the addresses that failed have others behind them that mail got to, or still may: one of several
+ * for whom an alias stands. */
+static void note_reached(struct dsn_draft *draft) {
+    GHashTable *alive = NULL;
+    for (size_t i = 0; i < draft->n; i++) {
+        struct dsn_recipient *recipient = &draft->recipients[i];
+        if (!is_alive(recipient) || !recipient->recipient.n)
+            continue;
+        if (!alive)
+            alive = g_hash_table_new(hash_address, same_address);
+        g_hash_table_add(alive, &recipient->recipient);
+    }
+    for (size_t i = 0; alive && i < draft->n; i++)
+        draft->recipients[i].reached = g_hash_table_contains(alive, &draft->recipients[i].recipient);
+    g_clear_pointer(&alive, g_hash_table_destroy);
+}
+
 static void complete(struct dsn_draft *draft, const struct dsn_addressing *addressing) {
     const struct dsn_message *message = draft->message;
     if (!draft->report.original.headers)
@@ -166,6 +187,7 @@ static void complete(struct dsn_draft *draft, const struct dsn_addressing *addre
     }
     complete_commands(draft);
     dsn_addressees_choose(draft, addressing);
+    note_reached(draft);
     draft->report.recipients = draft->recipients;
     draft->report.n_recipients = draft->n;
     draft->report.truncated |= message->truncated;

@@ -45,6 +45,7 @@ struct dsn_recipient {
     enum dsn_smtp_command smtp_command;       /* that the diagnostic answered, as the report tells */
     struct dsn_strview diagnostic;            /* RFC 3464 2.3.6, unfolded */
     bool names_sender;                        /* the diagnostic does so, and not the recipient */
+    bool reached;                             /* others behind the same address were, or may still be */
     struct dsn_strview diagnostic_type;       /* "smtp", "x-postfix" */
     struct dsn_strview dsn_action;            /* RFC 3464 2.3.3, as written */
     struct dsn_strview remote_mta;            /* RFC 3464 2.3.5 */

@@ -268,6 +268,36 @@ START_TEST(a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_mes
 }
 END_TEST
 
+#define BEHIND(address, fields)                                                                              \
+    "Original-Recipient: rfc822; team@post.example\nFinal-Recipient: rfc822; " address "\n" fields "\n"
+#define BOUNCED "Action: failed\nStatus: 5.1.1\n"
+
+static void assert_alias(const char *fields, enum dsn_action action) {
+    char *text = g_strconcat("From: MAILER-DAEMON@mx.example\nMIME-Version: 1.0\n"
+                             "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n",
+                             fields, NULL);
+    const struct dsn_report *report = read_text(text);
+    ck_assert_uint_eq(report->n_recipients, 2);
+    for (size_t i = 0; i < report->n_recipients; i++) {
+        const struct dsn_recipient *recipient = &report->recipients[i];
+        assert_sv(recipient->recipient, "team@post.example");
+        if (recipient->verdict.kind == DSN_KIND_BOUNCE)
+            ck_assert_int_eq(recipient->verdict.action, action);
+    }
+    g_free(text);
+}
+
+START_TEST(an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached) {
+    assert_alias(BEHIND("lena@new.example", BOUNCED) BEHIND("tom@new.example", BOUNCED), DSN_ACTION_SUPPRESS);
+    assert_alias(BEHIND("lena@new.example", BOUNCED)
+                     BEHIND("tom@new.example", "Action: delivered\nStatus: 2.0.0\n"),
+                 DSN_ACTION_COUNT);
+    assert_alias(BEHIND("lena@new.example", "Action: delayed\nStatus: 4.4.1\n")
+                     BEHIND("tom@new.example", BOUNCED),
+                 DSN_ACTION_COUNT);
+}
+END_TEST
+
 static const struct {
     const char *action;
     enum dsn_kind kind;
@@ -556,6 +586,7 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           an_answer_that_names_the_sender_alone_suppresses_nobody,
           a_guess_suppresses_only_whom_the_returned_message_names,
           a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names,
+          an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached,
           the_action_says_what_happened_whatever_the_status,
           a_notification_of_feedback_is_a_complaint_only_where_somebody_complained,
           limits_that_were_reached_are_told, every_limit_is_told_where_it_is_reached,
