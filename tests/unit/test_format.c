@@ -212,6 +212,7 @@ static const struct {
     enum dsn_kind kind;
 } tries[] = {
     {"Your message could not be delivered yet. It will be retried.", DSN_KIND_DELAY},
+    {"There was a temporary problem. We will retry for 44 more hours.", DSN_KIND_DELAY},
     {"Es wird weiterhin versucht, die Nachricht zuzustellen.", DSN_KIND_DELAY},
     {"De nouvelles tentatives auront lieu.", DSN_KIND_DELAY},
     {"El mensaje aún no se ha podido entregar.", DSN_KIND_DELAY},
