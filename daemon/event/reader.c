@@ -114,12 +114,33 @@ static enum dsn_error read_parts(struct dsn_reader *reader, struct dsn_message *
     return DSN_OK;
 }
 
+/* Whether somebody else than the text that was guessed at, or sent on, says that we mailed this address: a
+ * digest of a log tells of bounces, too, and a customer of mail of his own. */
+static bool is_confirmed(const struct dsn_report *report, const struct dsn_recipient *recipient) {
+    return recipient->told[DSN_FROM_VERP].n ||
+           dsn_sv_find_nocase(report->original.to, recipient->recipient, 0) != SIZE_MAX;
+}
+
+static const char *why_unsafe(const struct dsn_report *report, const struct dsn_recipient *recipient) {
+    if (report->incomplete)
+        return "the reason would suppress, but the message was cut off";
+    if (!recipient->recipient.n)
+        return "the reason would suppress, but no address is known";
+    if (recipient->names_sender)
+        return "the reason would suppress, but the answer names the sender";
+    if (recipient->reached)
+        return "the reason would suppress, but others behind the address were reached";
+    if ((report->guessed || report->forwarded) && !is_confirmed(report, recipient))
+        return report->guessed
+                   ? "the reason would suppress, but this is a guess that returns no mail to the address"
+                   : "the reason would suppress, but somebody sent this on without the returned mail";
+    return NULL;
+}
+
 const char *dsn_reader_withhold(const struct dsn_report *report, const struct dsn_trust *trust,
                                 struct dsn_recipient *recipient) {
     struct dsn_verdict *verdict = &recipient->verdict;
-    const char *unsafe = report->incomplete       ? "the reason would suppress, but the message was cut off"
-                         : recipient->recipient.n ? NULL
-                                                  : "the reason would suppress, but no address is known";
+    const char *unsafe = why_unsafe(report, recipient);
     if (verdict->action != DSN_ACTION_SUPPRESS)
         return NULL;
     if (trust && recipient->trust != DSN_TRUST_VERIFIED)

@@ -47,6 +47,7 @@ static int64_t seconds_at(const struct reading *r, const char *key) {
 static void read_original(const struct reading *r, struct dsn_original *out) {
     yajl_val message = value_at(r->tree, "message"), headers = value_at(message, "headers");
     size_t n = YAJL_IS_OBJECT(headers) ? YAJL_GET_OBJECT(headers)->len : 0;
+    out->to = text_in(r, message, "to");
     out->list_id = text_in(r, message, "list_id");
     struct dsn_field *fields = dsn_arena_alloc(r->arena, (n + 1) * sizeof *fields);
     for (size_t i = 0; fields && i < n; i++) {
@@ -78,6 +79,7 @@ static void read_recipient(const struct reading *r, struct dsn_recipient *out) {
     int command = word_at(r, "smtp_command", dsn_word_command), trust = word_at(r, "trust", dsn_word_trust);
     *out = (struct dsn_recipient){
         .recipient = dsn_address_usable(address) ? address : DSN_NONE,
+        .told[DSN_FROM_VERP] = text_in(r, value_at(r->tree, "addresses"), "verp"),
         .trust = trust > 0 ? (enum dsn_trust_level)trust : DSN_TRUST_NONE,
         .status = dsn_status_read(text_at(r, "status"), NULL),
         .smtp_code = is_reply_code(code) ? (uint16_t)YAJL_GET_INTEGER(code) : 0,

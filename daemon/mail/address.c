@@ -219,3 +219,24 @@ struct dsn_strview dsn_address_fold(struct dsn_arena *arena, struct dsn_strview 
     }
     return lower;
 }
+
+/* What providers write in place of an address that they do not want to tell. */
+static const char *const redactions[] = {"redacted",
+                                         "removed",
+                                         "hidden",
+                                         "undisclosed",
+                                         "anonymous",
+                                         "anonymized",
+                                         "masked",
+                                         "recipient-redacted",
+                                         "undisclosed-recipients"};
+
+bool dsn_address_redacted(struct dsn_strview address) {
+    struct dsn_strview domain = dsn_address_domain(address);
+    struct dsn_strview local = dsn_sv(address.p, address.n - domain.n - 1);
+    size_t blanks = 0;
+    while (blanks < local.n && strchr("xX*.", local.p[blanks]))
+        blanks++;
+    return (blanks == local.n && local.n > 1) ||
+           dsn_sv_is_one_of(local, redactions, G_N_ELEMENTS(redactions));
+}

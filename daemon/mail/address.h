@@ -20,6 +20,9 @@ struct dsn_strview dsn_address_fold(struct dsn_arena *arena, struct dsn_strview 
 /* The part after the last '@'; absent where there is none. */
 struct dsn_strview dsn_address_domain(struct dsn_strview address);
 
+/* Whether it stands in place of one that is not told: "redacted@post.example". */
+bool dsn_address_redacted(struct dsn_strview address);
+
 /* Removes RFC 5322 comments outside quotes. */
 struct dsn_strview dsn_comments_cut(struct dsn_arena *arena, struct dsn_strview text);
 

@@ -2,6 +2,7 @@
 #include "addressee.h"
 #include "address.h"
 #include "base/sv.h"
+#include "prose.h"
 
 #include <glib.h>
 
@@ -73,8 +74,8 @@ static struct dsn_strview sole_address(struct dsn_draft *draft, const char *cons
     return sole;
 }
 
-/* The only addressee of the returned message, unless that is its sender (as in mail to hidden recipients), or
- * it came from a list: To is the list's own address as often as the subscriber's. */
+/* The only addressee of the returned message, unless that is its sender (as in mail to hidden recipients) or
+ * a placeholder, or it came from a list: To is the list's own address as often as the subscriber's. */
 static struct dsn_strview sole_addressee(struct dsn_draft *draft) {
     static const char *const sender[] = {"From"};
     const struct dsn_original *original = &draft->report.original;
@@ -82,7 +83,7 @@ static struct dsn_strview sole_addressee(struct dsn_draft *draft) {
         return DSN_NONE;
     struct dsn_strview address = sole_address(draft, addressee_headers, G_N_ELEMENTS(addressee_headers));
     bool own = address.n && dsn_sv_eq_nocase(address, sole_address(draft, sender, G_N_ELEMENTS(sender)));
-    return own ? DSN_NONE : address;
+    return own || (address.n && dsn_address_redacted(address)) ? DSN_NONE : address;
 }
 
 /* What the reader of the report has found goes to its source; its fields tell the rest. */
@@ -103,8 +104,50 @@ static void choose(struct dsn_recipient *recipient, const enum dsn_provenance *o
     }
 }
 
+static bool names(struct dsn_strview text, struct dsn_strview address) {
+    return address.n && dsn_sv_find_nocase(text, address, 0) != SIZE_MAX;
+}
+
+/* Whoever sent the mail, as the returned message and the addressees of the report tell; read when first
+ * asked. */
+struct senders {
+    struct dsn_prose_own own;
+    bool read;
+};
+
+static void read_senders(struct dsn_draft *draft, struct senders *senders) {
+    static const char *const headers[] = {"From", "Sender", "Return-Path"};
+    const struct dsn_original *original = &draft->report.original;
+    struct dsn_prose_own *own = &senders->own;
+    if (senders->read)
+        return;
+    senders->read = true;
+    dsn_prose_own_read(draft, own);
+    for (size_t i = 0; i < G_N_ELEMENTS(headers) && own->n < DSN_PROSE_MAX_OWN; i++) {
+        struct dsn_strview value = dsn_header_get(original->headers, original->n_headers, headers[i]);
+        own->n += value.n && dsn_addresses_of(draft->arena, value, &own->addresses[own->n], 1);
+    }
+}
+
+/* Whether the answer names the sender and not whom we mailed: "<news@us>: user unknown" is no word about the
+ * recipient. */
+static bool names_sender(struct dsn_draft *draft, const struct dsn_recipient *recipient,
+                         struct senders *senders) {
+    struct dsn_strview answer = recipient->diagnostic;
+    bool named = names(answer, recipient->final_recipient), found = false;
+    for (size_t i = 0; i < DSN_PROVENANCES; i++)
+        named |= names(answer, recipient->told[i]);
+    if (named || dsn_sv_find_char(answer, '@', 0) == SIZE_MAX)
+        return false;
+    read_senders(draft, senders);
+    for (size_t i = 0; i < senders->own.n; i++)
+        found |= names(answer, senders->own.addresses[i]);
+    return found;
+}
+
 void dsn_addressees_choose(struct dsn_draft *draft, const struct dsn_addressing *how) {
     struct return_addresses addresses;
+    struct senders senders = {0};
     list_return_addresses(draft, &addresses);
     draft->report.scope = read_scope(&addresses, how->paths);
     for (size_t i = 0; i < draft->n; i++) {
@@ -115,5 +158,6 @@ void dsn_addressees_choose(struct dsn_draft *draft, const struct dsn_addressing 
             tell(recipient, DSN_FROM_VERP, read_verp(draft, recipient, &addresses, how->paths));
         }
         choose(recipient, how->order);
+        recipient->names_sender = names_sender(draft, recipient, &senders);
     }
 }

@@ -14,7 +14,12 @@ enum { MAX_ADDRESSES = 200 };
 
 /* RFC 5965 7.3, RFC 6430, RFC 6591: nobody complained. Opt-out is a wish that is to be honoured like a
  * complaint. */
-static const char *const no_complaints[] = {"not-spam", "auth-failure", "virus", "not_spam"};
+static const char *const no_complaints[] = {"not-spam", "auth-failure", "virus",
+                                            "not_spam", "not spam",     "notspam"};
+
+bool dsn_arf_complains(struct dsn_strview feedback_type) {
+    return !dsn_sv_is_one_of(feedback_type, no_complaints, G_N_ELEMENTS(no_complaints));
+}
 
 /* Fields of the report that name who complained, best first (RFC 5965 3.2; the others are older). */
 static const char *const complainer_fields[] = {"Original-Rcpt-To", "Removal-Recipient", "Original-Recipient",
@@ -22,35 +27,14 @@ static const char *const complainer_fields[] = {"Original-Rcpt-To", "Removal-Rec
 
 /* Headers of the returned message in which loops without a report, or with a redacted one, name him. */
 static const char *const complainer_headers[] = {"X-HmXmrOriginalRecipient", "X-Original-Rcpt-To"};
-static const char *const addressee_headers[] = {"Delivered-To", "X-Original-To", "Envelope-To",
-                                                "X-Apparently-To", "To"};
+static const char *const envelope_headers[] = {"Delivered-To", "X-Original-To", "Envelope-To",
+                                               "X-Apparently-To"};
 
 /* Headers of a mail that a mail program wrote when somebody pressed its "unsubscribe". */
 static const char *const unsubscribe_headers[] = {"X-Apple-Unsubscribe"};
 
-/* What providers write in place of an address that they do not want to tell. */
-static const char *const redactions[] = {"redacted",
-                                         "removed",
-                                         "hidden",
-                                         "undisclosed",
-                                         "anonymous",
-                                         "anonymized",
-                                         "masked",
-                                         "recipient-redacted",
-                                         "undisclosed-recipients"};
-
-static bool is_redacted(struct dsn_strview address) {
-    struct dsn_strview domain = dsn_address_domain(address);
-    struct dsn_strview local = dsn_sv(address.p, address.n - domain.n - 1);
-    size_t blanks = 0;
-    while (blanks < local.n && strchr("xX*.", local.p[blanks]))
-        blanks++;
-    return (blanks == local.n && local.n > 1) ||
-           dsn_sv_is_one_of(local, redactions, G_N_ELEMENTS(redactions));
-}
-
 static void add_complainer(struct dsn_draft *draft, struct dsn_strview address, enum dsn_provenance from) {
-    if (!address.n || is_redacted(address) || dsn_draft_find(draft, address))
+    if (!address.n || dsn_address_redacted(address) || dsn_draft_find(draft, address))
         return;
     struct dsn_recipient *recipient = dsn_draft_add(draft);
     if (!recipient)
@@ -147,7 +131,7 @@ static void add_from_original(struct dsn_draft *draft, const char *const *names,
 }
 
 /* A complaint that names nobody is still one: the source address and the returned message tell whose mail it
- * was about. */
+ * was about, and its only addressee who complained. Of several, all but one did not. */
 static void add_anonymous(struct dsn_draft *draft) {
     struct dsn_recipient *recipient = draft->n ? NULL : dsn_draft_add(draft);
     if (recipient)
@@ -161,7 +145,7 @@ static bool read_feedback(struct dsn_draft *draft, const struct dsn_part *part) 
     find_original(draft);
     while (dsn_fields_next_group(draft->arena, draft->limits, &text, &fields))
         read_report_fields(draft, &fields);
-    if (dsn_sv_is_one_of(draft->report.feedback_type, no_complaints, G_N_ELEMENTS(no_complaints))) {
+    if (!dsn_arf_complains(draft->report.feedback_type)) {
         dsn_draft_keep(draft, 0);
         return true;
     }
@@ -170,7 +154,7 @@ static bool read_feedback(struct dsn_draft *draft, const struct dsn_part *part) 
     if (!draft->return_path.n)
         draft->return_path = dsn_address_read(draft->arena, path, false);
     add_from_original(draft, complainer_headers, G_N_ELEMENTS(complainer_headers));
-    add_from_original(draft, addressee_headers, G_N_ELEMENTS(addressee_headers));
+    add_from_original(draft, envelope_headers, G_N_ELEMENTS(envelope_headers));
     add_anonymous(draft);
     return true;
 }

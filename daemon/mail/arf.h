@@ -8,4 +8,7 @@
  * and left without recipients. */
 bool dsn_arf_read(struct dsn_draft *draft);
 
+/* Whether feedback of that type says that somebody complained. Absent: it does. */
+bool dsn_arf_complains(struct dsn_strview feedback_type);
+
 #endif

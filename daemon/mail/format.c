@@ -40,6 +40,7 @@ struct place {
 /* One attempt to read a message by one format. */
 struct reading {
     const struct dsn_format *format;
+    const struct dsn_captures *delay; /* the words that all formats share */
     struct dsn_capture_scratch *capture;
     struct dsn_draft *draft;
     struct dsn_strview report; /* where the report is told */
@@ -184,7 +185,8 @@ static bool find_report(struct reading *r, struct dsn_strview text, size_t borde
     struct dsn_captured captured;
     r->report = dsn_sv(whole.p + begin, end - begin);
     r->rest = dsn_sv_from(text, end);
-    r->delayed = find_any(&r->format->delay, r->capture, r->report, &captured);
+    r->delayed = find_any(&r->format->delay, r->capture, r->report, &captured) ||
+                 (r->format->kind == DSN_KIND_BOUNCE && find_any(r->delay, r->capture, r->report, &captured));
     return true;
 }
 
@@ -544,7 +546,8 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
         const struct dsn_format *format = &formats->items[i];
         if (!may_be(format, rank, evident) || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
             continue;
-        struct reading r = {.format = format, .capture = scratch->capture, .draft = draft};
+        struct reading r = {
+            .format = format, .delay = &formats->delay, .capture = scratch->capture, .draft = draft};
         if (read_by(&r, scratch->text, scratch->border))
             return true;
         forget(draft, &before);

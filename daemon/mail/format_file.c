@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The section whose `end` holds for all formats. */
+/* The section that holds for all formats. */
 #define SHARED "shared"
 #define SHARED_FORMAT UINT_MAX /* until it is known how many formats there are */
 
@@ -194,12 +194,15 @@ static void read_format(struct loading *l) {
     l->formats->items[l->formats->n++] = format;
 }
 
-/* What holds for all formats: where a returned message begins, and what a report has in its header. */
+/* What holds for all formats: where a returned message begins, what a report has in its header, and the words
+ * of a delay. */
 static void read_shared(struct loading *l) {
-    static const char *const keys[] = {"end", "end.*", "header", "header.*", "about", NULL};
+    static const char *const keys[] = {"end",   "end.*",   "header", "header.*",
+                                       "delay", "delay.*", "about",  NULL};
     if (!dsn_keyfile_only(l->kf, l->group, keys, l->problems))
         l->error = DSN_ERR_SYNTAX;
     add_captures(l, l->group, "end", &l->formats->end);
+    add_captures(l, l->group, "delay", &l->formats->delay);
     for (size_t i = 0; i < l->group->n; i++) {
         const struct dsn_keyfile_key *key = &l->group->keys[i];
         if (is_key_of(key->name, "header"))
@@ -300,6 +303,7 @@ void dsn_formats_free(struct dsn_formats *formats) {
         free_format(&formats->items[i]);
     g_free(formats->items);
     free_captures(&formats->end);
+    free_captures(&formats->delay);
     dsn_matcher_free(formats->header);
     dsn_matcher_free(formats->body);
     g_array_unref(formats->header_conditions);

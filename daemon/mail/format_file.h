@@ -41,6 +41,7 @@ struct dsn_formats {
     struct dsn_matcher *header, *body;
     GArray *header_conditions, *body_conditions; /* struct dsn_condition: by pattern */
     struct dsn_captures end;                     /* where a returned message begins, for all formats */
+    struct dsn_captures delay;                   /* words of one that is still being tried, for all formats */
     bool asks_header;                            /* they say what a report has in its header */
 };
 

@@ -3,6 +3,7 @@
 #include "notification.h"
 #include "address.h"
 #include "answer.h"
+#include "arf.h"
 #include "base/json.h"
 #include "base/sv.h"
 #include "base/utf8.h"
@@ -131,14 +132,15 @@ static void read_kind(struct dsn_draft *draft, const struct kind *kind, yajl_val
     yajl_val object = member(root, kind->object, yajl_t_object);
     yajl_val recipients = member(object, kind->recipients, yajl_t_array);
     struct dsn_strview type;
+    draft->report.feedback_type = text_of(draft, object, "complaintFeedbackType");
+    if (!dsn_arf_complains(draft->report.feedback_type))
+        return;
     draft->report.reporting_mta =
         dsn_typed_split(draft->arena, text_of(draft, object, "reportingMTA"), &type);
     for (size_t i = 0; recipients && i < YAJL_GET_ARRAY(recipients)->len; i++)
         add(draft, kind, object, YAJL_GET_ARRAY(recipients)->values[i]);
     if (kind->kind == DSN_KIND_BOUNCE)
         complete_type(draft, object);
-    if (kind->kind == DSN_KIND_COMPLAINT)
-        draft->report.feedback_type = text_of(draft, object, "complaintFeedbackType");
 }
 
 static const struct kind *kind_of(struct dsn_strview name) {

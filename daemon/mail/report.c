@@ -98,9 +98,11 @@ static const struct {
 } actions[] = {
     {"fail", DSN_KIND_BOUNCE},       {"delayed", DSN_KIND_DELAY},      {"deliver", DSN_KIND_DELIVERED},
     {"relayed", DSN_KIND_DELIVERED}, {"expanded", DSN_KIND_DELIVERED}, {"delay", DSN_KIND_DELAY},
+    {"deferred", DSN_KIND_DELAY},    {"warning", DSN_KIND_DELAY},
 };
 
-/* Action decides (RFC 3464 2.3.3); where it is missing or no known word, the class does. */
+/* Action decides (RFC 3464 2.3.3), also in words that it should not use; where it is missing or no known
+ * word, the class does. */
 static enum dsn_kind kind_of(const struct dsn_recipient *recipient) {
     for (size_t i = 0; i < G_N_ELEMENTS(actions); i++) {
         if (dsn_sv_starts_nocase(recipient->dsn_action, dsn_sv_str(actions[i].begins)))
@@ -151,6 +153,27 @@ static void complete_commands(struct dsn_draft *draft) {
     }
 }
 
+static bool is_alive(const struct dsn_recipient *recipient) {
+    return recipient->verdict.kind == DSN_KIND_DELIVERED || recipient->verdict.kind == DSN_KIND_DELAY;
+}
+
+/* Which of the addresses that failed have others behind them that mail got to, or still may: one of several
+ * for whom an alias stands. */
+static void note_reached(struct dsn_draft *draft) {
+    GHashTable *alive = NULL;
+    for (size_t i = 0; i < draft->n; i++) {
+        struct dsn_recipient *recipient = &draft->recipients[i];
+        if (!is_alive(recipient) || !recipient->recipient.n)
+            continue;
+        if (!alive)
+            alive = g_hash_table_new(hash_address, same_address);
+        g_hash_table_add(alive, &recipient->recipient);
+    }
+    for (size_t i = 0; alive && i < draft->n; i++)
+        draft->recipients[i].reached = g_hash_table_contains(alive, &draft->recipients[i].recipient);
+    g_clear_pointer(&alive, g_hash_table_destroy);
+}
+
 static void complete(struct dsn_draft *draft, const struct dsn_addressing *addressing) {
     const struct dsn_message *message = draft->message;
     if (!draft->report.original.headers)
@@ -164,6 +187,7 @@ static void complete(struct dsn_draft *draft, const struct dsn_addressing *addre
     }
     complete_commands(draft);
     dsn_addressees_choose(draft, addressing);
+    note_reached(draft);
     draft->report.recipients = draft->recipients;
     draft->report.n_recipients = draft->n;
     draft->report.truncated |= message->truncated;
@@ -212,7 +236,8 @@ static bool read_forwarded(struct dsn_draft *draft, const struct dsn_message *me
     }
     reset(draft, message);
     const struct dsn_message *inner = dsn_format_embedded(draft->formats, draft->scratch, draft);
-    return inner && read(draft, inner) && draft->n;
+    draft->report.forwarded = inner && read(draft, inner) && draft->n;
+    return draft->report.forwarded;
 }
 
 /* Reads `message`, or the first message forwarded in it that is a report. What is sure comes before what is

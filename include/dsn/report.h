@@ -44,6 +44,8 @@ struct dsn_recipient {
     uint16_t smtp_code;                       /* 0: none */
     enum dsn_smtp_command smtp_command;       /* that the diagnostic answered, as the report tells */
     struct dsn_strview diagnostic;            /* RFC 3464 2.3.6, unfolded */
+    bool names_sender;                        /* the diagnostic does so, and not the recipient */
+    bool reached;                             /* others behind the same address were, or may still be */
     struct dsn_strview diagnostic_type;       /* "smtp", "x-postfix" */
     struct dsn_strview dsn_action;            /* RFC 3464 2.3.3, as written */
     struct dsn_strview remote_mta;            /* RFC 3464 2.3.5 */
@@ -76,6 +78,7 @@ struct dsn_report {
     size_t n_recipients;
     bool truncated;  /* a limit was reached: there may be more recipients than these */
     bool incomplete; /* the message was cut off before the returned one: nobody is suppressed on its word */
+    bool forwarded;  /* it stood in the text of somebody who sent it on */
     bool guessed;    /* read from prose that no format describes: the verdicts are less sure */
 };
 

@@ -2,6 +2,8 @@
  */
 #include "read.h"
 
+#include <glib.h>
+
 #define HEAD                                                                                                 \
     "From: fbl@isp.example\nTo: abuse@shop.example\nSubject: FW: Your order\nMIME-Version: 1.0\n"            \
     "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"                            \
@@ -56,6 +58,31 @@ START_TEST(a_placeholder_is_nobody_and_the_return_path_tells_who_it_was) {
 }
 END_TEST
 
+#define RETURNED(headers)                                                                                    \
+    "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <1@shop.example>\n" headers "\nHello\n--b--\n"
+
+/* Headers of the returned message that do not tell which one of its readers complained. */
+static const char *const silent[] = {
+    HEAD "Feedback-Type: abuse\n" RETURNED("From: us@shop.example\nTo: lena@isp.example, tom@isp.example\n"),
+    HEAD
+    "Feedback-Type: abuse\n" RETURNED("From: us@shop.example\nTo: lena@isp.example\nCc: tom@isp.example\n"),
+    HEAD "Feedback-Type: abuse\n" RETURNED(
+        "From: us@shop.example\nTo: list@shop.example\nList-Id: <list.shop.example>\n"),
+    HEAD "Feedback-Type: abuse\n" RETURNED("From: us@shop.example\nTo: us@shop.example\n"),
+    HEAD "Feedback-Type: abuse\n" RETURNED("From: us@shop.example\nTo: redacted@isp.example\n"),
+};
+
+START_TEST(whoever_did_not_complain_is_not_named) {
+    for (size_t i = 0; i < G_N_ELEMENTS(silent); i++) {
+        const struct dsn_report *report = read_text(silent[i]);
+        ck_assert_uint_eq(report->n_recipients, 1);
+        ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_COMPLAINT);
+        ck_assert_msg(!report->recipients[0].recipient.n, "%zu", i);
+        ck_assert_int_ne(report->recipients[0].verdict.action, DSN_ACTION_SUPPRESS);
+    }
+}
+END_TEST
+
 START_TEST(not_spam_and_auth_failure_are_no_complaints) {
     ck_assert_uint_eq(
         read_text(HEAD "Feedback-Type: not-spam\nOriginal-Rcpt-To: <tom@isp.example>\n" ORIGINAL)
@@ -82,5 +109,5 @@ END_TEST
 
 RUN_SUITE("arf", a_complaint_names_its_complainer_type_and_source, several_complainers_are_all_told,
           a_redacted_complainer_is_taken_from_the_returned_message,
-          a_placeholder_is_nobody_and_the_return_path_tells_who_it_was,
+          a_placeholder_is_nobody_and_the_return_path_tells_who_it_was, whoever_did_not_complain_is_not_named,
           not_spam_and_auth_failure_are_no_complaints, a_loop_without_a_report_names_him_in_a_header)

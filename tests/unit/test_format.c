@@ -101,6 +101,17 @@ START_TEST(the_returned_message_is_not_read_as_the_report) {
 }
 END_TEST
 
+START_TEST(the_beginning_of_a_returned_message_is_not_read_as_the_report) {
+    const struct dsn_report *report = read_text(
+        BOUNCE "Your message was not delivered to\nlena@post.example\nbecause the mailbox is full.\n"
+               "Here is the beginning of your message:\n\nHow do I read a bounce like this one?\n\n"
+               "<tom@post.example>:\n550 5.1.1 user unknown\n");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "lena@post.example");
+    ck_assert_str_eq(report->recipients[0].verdict.reason->name, "mailbox-full");
+}
+END_TEST
+
 START_TEST(a_recipient_named_twice_counts_once) {
     const struct dsn_report *report = read_text(
         BOUNCE "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\n550 5.1.1 no\n\n"
@@ -195,6 +206,42 @@ START_TEST(reports_in_many_languages_are_guessed) {
 }
 END_TEST
 
+/* What stands above "550 5.1.1 user unknown", the answer of a first attempt or of another server. */
+static const struct {
+    const char *text;
+    enum dsn_kind kind;
+} tries[] = {
+    {"Your message could not be delivered yet. It will be retried.", DSN_KIND_DELAY},
+    {"There was a temporary problem. We will retry for 44 more hours.", DSN_KIND_DELAY},
+    {"Es wird weiterhin versucht, die Nachricht zuzustellen.", DSN_KIND_DELAY},
+    {"De nouvelles tentatives auront lieu.", DSN_KIND_DELAY},
+    {"El mensaje aún no se ha podido entregar.", DSN_KIND_DELAY},
+    {"Il messaggio non è ancora stato consegnato.", DSN_KIND_DELAY},
+    {"A mensagem ainda não foi entregue.", DSN_KIND_DELAY},
+    {"Uw bericht is nog niet afgeleverd.", DSN_KIND_DELAY},
+    {"Wiadomość nie została jeszcze dostarczona.", DSN_KIND_DELAY},
+    {"Письмо ещё не доставлено.", DSN_KIND_DELAY},
+    {"再送を試みます。", DSN_KIND_DELAY},
+    {"系统将继续尝试投递。", DSN_KIND_DELAY},
+    {"Your message could not be delivered. It will not be retried.", DSN_KIND_BOUNCE},
+    {"Es wird nicht weiter versucht, die Nachricht zuzustellen.", DSN_KIND_BOUNCE},
+    {"Il n'y aura pas de nouvelles tentatives.", DSN_KIND_BOUNCE},
+    {"Non verranno effettuati ulteriori tentativi.", DSN_KIND_BOUNCE},
+    {"Повторные попытки не будут предприняты.", DSN_KIND_BOUNCE},
+};
+
+START_TEST(what_is_still_tried_is_a_delay_in_every_format_and_language) {
+    for (size_t i = 0; i < G_N_ELEMENTS(tries); i++) {
+        char *text = g_strconcat(BOUNCE, tries[i].text, "\n\n<a@b.example>:\n550 5.1.1 user unknown\n", NULL);
+        const struct dsn_report *report = read_text(text);
+        ck_assert_uint_eq(report->n_recipients, 1);
+        ck_assert(!report->guessed);
+        ck_assert_msg(report->recipients[0].verdict.kind == tries[i].kind, "%s", tries[i].text);
+        g_free(text);
+    }
+}
+END_TEST
+
 START_TEST(a_message_full_of_recipients_is_cut_and_says_so) {
     GString *text = g_string_new(BOUNCE "Hi. This is the qmail-send program at mx.example.\n\n");
     for (int i = 0; i < 3000; i++)
@@ -208,6 +255,7 @@ END_TEST
 
 RUN_SUITE("format", every_sample_is_read_as_it_says, a_sample_that_is_read_otherwise_is_refused,
           mistakes_are_named_by_file_and_line, the_returned_message_is_not_read_as_the_report,
-          a_recipient_named_twice_counts_once, a_delivery_status_without_an_answer_takes_it_from_the_text,
-          a_person_who_quotes_a_report_sends_none, reports_in_many_languages_are_guessed,
+          the_beginning_of_a_returned_message_is_not_read_as_the_report, a_recipient_named_twice_counts_once,
+          a_delivery_status_without_an_answer_takes_it_from_the_text, a_person_who_quotes_a_report_sends_none,
+          reports_in_many_languages_are_guessed, what_is_still_tried_is_a_delay_in_every_format_and_language,
           a_message_full_of_recipients_is_cut_and_says_so)

@@ -207,6 +207,140 @@ START_TEST(what_was_cut_off_before_the_returned_message_suppresses_nobody) {
 }
 END_TEST
 
+static enum dsn_action action_of(const char *message) {
+    const struct dsn_report *report = read_text(message);
+    ck_assert_uint_eq(report->n_recipients, 1);
+    return report->recipients[0].verdict.action;
+}
+
+/* A failure of lena@post.example, in mail from news@shop.example. */
+#define ANSWERED(answer)                                                                                     \
+    "From: MAILER-DAEMON@mx.example\nTo: bounces+7@shop.example\nMIME-Version: 1.0\n"                        \
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nSorry.\n"             \
+    "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"                       \
+    "Final-Recipient: rfc822; lena@post.example\nAction: failed\nStatus: 5.1.1\n"                            \
+    "Diagnostic-Code: smtp; " answer "\n\n--b\nContent-Type: message/rfc822\n\n"                             \
+    "From: News <news@shop.example>\nTo: Lena <lena@post.example>\nSubject: News\n\nHello\n--b--\n"
+
+START_TEST(an_answer_that_names_the_sender_alone_suppresses_nobody) {
+    ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 <news@shop.example>: user unknown")), DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 <bounces+7@shop.example>: user unknown")),
+                     DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 <lena@post.example>: user unknown")), DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 user unknown, ask help@post.example")),
+                     DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(
+        action_of(ANSWERED("550 5.1.1 mail of news@shop.example: lena@post.example is user unknown")),
+        DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+#define DIGEST                                                                                               \
+    "From: postmaster@mx.example\nTo: us@shop.example\nSubject: Undeliverable\n\n"                           \
+    "Mail could not be delivered:\n\nlena@post.example: 550 5.1.1 user unknown\n"
+
+START_TEST(a_guess_suppresses_only_whom_the_returned_message_names) {
+    ck_assert_int_eq(action_of(DIGEST), DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(DIGEST "\n--- Original message follows ---\n\nFrom: us@shop.example\n"
+                                      "To: tom@post.example, kurt@post.example\nSubject: News\n\nHello\n"),
+                     DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(DIGEST "\n--- Original message follows ---\n\nFrom: us@shop.example\n"
+                                      "To: tom@post.example, lena@post.example\nSubject: News\n\nHello\n"),
+                     DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_of("Delivered-To: bounces+lena=post.example@shop.example\n" DIGEST),
+                     DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+#define SENT_ON                                                                                              \
+    "From: Tom <tom@customer.example>\nTo: us@shop.example\nSubject: Fwd: failure notice\n\n"                \
+    "Why did your mail server say that?\n\n---------- Forwarded message ---------\n"                         \
+    "From: MAILER-DAEMON@mx.customer.example\nTo: tom@customer.example\nSubject: failure notice\n\n"         \
+    "Hi. This is the qmail-send program at mx.customer.example.\n\n"                                         \
+    "<info@shop.example>:\n550 5.1.1 no such user\n"
+
+START_TEST(a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names) {
+    ck_assert_int_eq(action_of(SENT_ON), DSN_ACTION_COUNT);
+    ck_assert_int_eq(action_of(SENT_ON
+                               "\n--- Below this line is a copy of the message.\n\n"
+                               "From: us@shop.example\nTo: info@shop.example\nSubject: News\n\nHello\n"),
+                     DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
+#define BEHIND(address, fields)                                                                              \
+    "Original-Recipient: rfc822; team@post.example\nFinal-Recipient: rfc822; " address "\n" fields "\n"
+#define BOUNCED "Action: failed\nStatus: 5.1.1\n"
+
+static void assert_alias(const char *fields, enum dsn_action action) {
+    char *text = g_strconcat("From: MAILER-DAEMON@mx.example\nMIME-Version: 1.0\n"
+                             "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n",
+                             fields, NULL);
+    const struct dsn_report *report = read_text(text);
+    ck_assert_uint_eq(report->n_recipients, 2);
+    for (size_t i = 0; i < report->n_recipients; i++) {
+        const struct dsn_recipient *recipient = &report->recipients[i];
+        assert_sv(recipient->recipient, "team@post.example");
+        if (recipient->verdict.kind == DSN_KIND_BOUNCE)
+            ck_assert_int_eq(recipient->verdict.action, action);
+    }
+    g_free(text);
+}
+
+START_TEST(an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached) {
+    assert_alias(BEHIND("lena@new.example", BOUNCED) BEHIND("tom@new.example", BOUNCED), DSN_ACTION_SUPPRESS);
+    assert_alias(BEHIND("lena@new.example", BOUNCED)
+                     BEHIND("tom@new.example", "Action: delivered\nStatus: 2.0.0\n"),
+                 DSN_ACTION_COUNT);
+    assert_alias(BEHIND("lena@new.example", "Action: delayed\nStatus: 4.4.1\n")
+                     BEHIND("tom@new.example", BOUNCED),
+                 DSN_ACTION_COUNT);
+}
+END_TEST
+
+static const struct {
+    const char *action;
+    enum dsn_kind kind;
+} stated[] = {
+    {"failed", DSN_KIND_BOUNCE},      {"delayed", DSN_KIND_DELAY},       {"deferred", DSN_KIND_DELAY},
+    {"warning", DSN_KIND_DELAY},      {"delivered", DSN_KIND_DELIVERED}, {"relayed", DSN_KIND_DELIVERED},
+    {"expanded", DSN_KIND_DELIVERED},
+};
+
+START_TEST(the_action_says_what_happened_whatever_the_status) {
+    for (size_t i = 0; i < G_N_ELEMENTS(stated); i++) {
+        char *fields = g_strdup_printf(
+            "From: MAILER-DAEMON@mx.example\nMIME-Version: 1.0\nContent-Type: message/delivery-status\n\n"
+            "Reporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; lena@post.example\nAction: %s\n"
+            "Status: 5.1.1\n",
+            stated[i].action);
+        const struct dsn_report *report = read_text(fields);
+        ck_assert_uint_eq(report->n_recipients, 1);
+        ck_assert_msg(report->recipients[0].verdict.kind == stated[i].kind, "%s", stated[i].action);
+        g_free(fields);
+    }
+}
+END_TEST
+
+static void assert_complainers(const char *feedback_type, size_t n) {
+    char *json = g_strdup_printf("{\"notificationType\":\"Complaint\",\"complaint\":{"
+                                 "\"complaintFeedbackType\":\"%s\","
+                                 "\"complainedRecipients\":[{\"emailAddress\":\"lena@post.example\"}]}}\n",
+                                 feedback_type);
+    ck_assert_msg(read_text(json)->n_recipients == n, "%s", feedback_type);
+    g_free(json);
+}
+
+START_TEST(a_notification_of_feedback_is_a_complaint_only_where_somebody_complained) {
+    assert_complainers("abuse", 1);
+    assert_complainers("fraud", 1);
+    assert_complainers("", 1);
+    assert_complainers("not-spam", 0);
+    assert_complainers("auth-failure", 0);
+    assert_complainers("virus", 0);
+}
+END_TEST
+
 #define FAILED "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n"
 #define NESTED                                                                                               \
     "From: MAILER-DAEMON@mx.example.org\nMIME-Version: 1.0\n"                                                \
@@ -448,8 +582,14 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           recipients_without_a_blank_line_between_them_are_two, misspelt_fields_are_understood,
           missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
           global_status_and_headers_are_read, what_is_no_mail_is_refused,
-          what_was_cut_off_before_the_returned_message_suppresses_nobody, limits_that_were_reached_are_told,
-          every_limit_is_told_where_it_is_reached,
+          what_was_cut_off_before_the_returned_message_suppresses_nobody,
+          an_answer_that_names_the_sender_alone_suppresses_nobody,
+          a_guess_suppresses_only_whom_the_returned_message_names,
+          a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names,
+          an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached,
+          the_action_says_what_happened_whatever_the_status,
+          a_notification_of_feedback_is_a_complaint_only_where_somebody_complained,
+          limits_that_were_reached_are_told, every_limit_is_told_where_it_is_reached,
           json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
           a_long_field_is_cut_at_its_limit, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
