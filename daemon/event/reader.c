@@ -114,11 +114,14 @@ static enum dsn_error read_parts(struct dsn_reader *reader, struct dsn_message *
     return DSN_OK;
 }
 
-/* Whether somebody else than the text that was guessed at, or sent on, says that we mailed this address: a
- * digest of a log tells of bounces, too, and a customer of mail of his own. */
+/* Whether more than the text that was guessed at, or sent on, says that we mailed this address: a digest of a
+ * log tells of bounces, too, and a customer of mail of his own. A mailing list's mail, and some that is
+ * returned without its To, names no reader. */
 static bool is_confirmed(const struct dsn_report *report, const struct dsn_recipient *recipient) {
-    return recipient->told[DSN_FROM_VERP].n ||
-           dsn_sv_find_nocase(report->original.to, recipient->recipient, 0) != SIZE_MAX;
+    const struct dsn_original *original = &report->original;
+    bool returned = original->from.n || original->message_id.n;
+    return recipient->told[DSN_FROM_VERP].n || (returned && (!original->to.n || original->list_id.n)) ||
+           dsn_sv_find_nocase(original->to, recipient->recipient, 0) != SIZE_MAX;
 }
 
 static const char *why_unsafe(const struct dsn_report *report, const struct dsn_recipient *recipient) {

@@ -47,6 +47,8 @@ static int64_t seconds_at(const struct reading *r, const char *key) {
 static void read_original(const struct reading *r, struct dsn_original *out) {
     yajl_val message = value_at(r->tree, "message"), headers = value_at(message, "headers");
     size_t n = YAJL_IS_OBJECT(headers) ? YAJL_GET_OBJECT(headers)->len : 0;
+    out->message_id = text_in(r, message, "message_id");
+    out->from = text_in(r, message, "from");
     out->to = text_in(r, message, "to");
     out->list_id = text_in(r, message, "list_id");
     struct dsn_field *fields = dsn_arena_alloc(r->arena, (n + 1) * sizeof *fields);

@@ -21,7 +21,7 @@ enum {
 struct dsn_formats_scratch {
     struct dsn_matcher_scratch *matching;
     struct dsn_capture_scratch *capture;
-    unsigned *held; /* by format: conditions that hold */
+    unsigned *held; /* by format, and DSN_SHARED more: conditions that hold */
     bool *vetoed;
     size_t n;
     /* What is known of a message, so that asking for every rank costs no more than asking for one. */
@@ -40,7 +40,7 @@ struct place {
 /* One attempt to read a message by one format. */
 struct reading {
     const struct dsn_format *format;
-    const struct dsn_captures *delay; /* the words that all formats share */
+    const struct dsn_captures *delay; /* the words that all formats share, where some are there */
     struct dsn_capture_scratch *capture;
     struct dsn_draft *draft;
     struct dsn_strview report; /* where the report is told */
@@ -57,8 +57,8 @@ enum dsn_error dsn_formats_scratch_new(const struct dsn_formats *formats, struct
     if (!scratch)
         return DSN_ERR_MEMORY;
     scratch->n = formats->n;
-    scratch->held = g_try_new0(unsigned, formats->n + 1);
-    scratch->vetoed = g_try_new0(bool, formats->n + 1);
+    scratch->held = g_try_new0(unsigned, formats->n + DSN_SHARED);
+    scratch->vetoed = g_try_new0(bool, formats->n + DSN_SHARED);
     enum dsn_error error = scratch->held && scratch->vetoed ? DSN_OK : DSN_ERR_MEMORY;
     if (!error)
         error = dsn_matcher_scratch_fit(formats->header, &scratch->matching);
@@ -141,8 +141,8 @@ static size_t find_line(const struct dsn_captures *list, struct dsn_capture_scra
 
 static void match_conditions(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                              struct dsn_draft *draft, struct dsn_strview text) {
-    memset(scratch->held, 0, (scratch->n + 1) * sizeof *scratch->held);
-    memset(scratch->vetoed, 0, (scratch->n + 1) * sizeof *scratch->vetoed);
+    memset(scratch->held, 0, (scratch->n + DSN_SHARED) * sizeof *scratch->held);
+    memset(scratch->vetoed, 0, (scratch->n + DSN_SHARED) * sizeof *scratch->vetoed);
     struct counting header = {scratch, formats->header_conditions},
                     body = {scratch, formats->body_conditions};
     dsn_matcher_scan(formats->header, scratch->matching, header_text(draft), count_hit, &header);
@@ -528,7 +528,7 @@ static void forget(struct dsn_draft *draft, const struct dsn_report *before) {
 /* Whether the message can be a report by its header: a person may quote one. */
 static bool is_evident(const struct dsn_formats *formats, const struct dsn_formats_scratch *scratch,
                        const struct dsn_message *message) {
-    return !formats->asks_header || scratch->held[formats->n] || message->report_type.n;
+    return !formats->asks_header || scratch->held[formats->n + DSN_SHARED_REPORT] || message->report_type.n;
 }
 
 static bool may_be(const struct dsn_format *format, enum dsn_format_rank rank, bool evident) {
@@ -542,12 +542,13 @@ bool dsn_format_read(const struct dsn_formats *formats, struct dsn_formats_scrat
     recognise(formats, scratch, draft);
     const struct dsn_report before = draft->report;
     bool evident = is_evident(formats, scratch, draft->message);
+    const struct dsn_captures none = {0},
+                              *delay = scratch->held[formats->n + DSN_SHARED_DELAY] ? &formats->delay : &none;
     for (size_t i = 0; i < formats->n; i++) {
         const struct dsn_format *format = &formats->items[i];
         if (!may_be(format, rank, evident) || scratch->vetoed[i] || scratch->held[i] != format->n_conditions)
             continue;
-        struct reading r = {
-            .format = format, .delay = &formats->delay, .capture = scratch->capture, .draft = draft};
+        struct reading r = {.format = format, .delay = delay, .capture = scratch->capture, .draft = draft};
         if (read_by(&r, scratch->text, scratch->border))
             return true;
         forget(draft, &before);

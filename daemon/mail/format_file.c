@@ -194,6 +194,17 @@ static void read_format(struct loading *l) {
     l->formats->items[l->formats->n++] = format;
 }
 
+/* What a pattern asks for, without what may not stand around it: a text that has not even that need not be
+ * looked at closer. */
+static char *without_lookaround(const char *pattern) {
+    GRegex *lookaround = g_regex_new("\\(\\?<?[!=][^()]*\\)", 0, 0, NULL);
+    char *words = g_regex_replace_literal(lookaround, pattern, -1, 0, "", 0, NULL);
+    char *whole = g_strdup_printf("(?m:%s)", words ? words : pattern);
+    g_regex_unref(lookaround);
+    g_free(words);
+    return whole;
+}
+
 /* What holds for all formats: where a returned message begins, what a report has in its header, and the words
  * of a delay. */
 static void read_shared(struct loading *l) {
@@ -207,6 +218,8 @@ static void read_shared(struct loading *l) {
         const struct dsn_keyfile_key *key = &l->group->keys[i];
         if (is_key_of(key->name, "header"))
             add_condition(l, true, g_strdup_printf("(?m:%s)", key->value), NULL, false);
+        else if (is_key_of(key->name, "delay"))
+            add_condition(l, false, without_lookaround(key->value), NULL, false);
     }
 }
 
@@ -244,6 +257,19 @@ static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher *
     g_free(why);
 }
 
+/* Where the conditions of no format belong, once it is known; returns whether there are any. */
+static bool place_shared(GArray *conditions, size_t place) {
+    bool any = false;
+    for (guint i = 0; i < conditions->len; i++) {
+        struct dsn_condition *condition = &g_array_index(conditions, struct dsn_condition, i);
+        if (condition->format != SHARED_FORMAT)
+            continue;
+        condition->format = (unsigned)place;
+        any = true;
+    }
+    return any;
+}
+
 enum dsn_error dsn_formats_new(const struct dsn_keyfile *const *files, size_t n,
                                struct dsn_problems *problems, struct dsn_formats **out) {
     struct dsn_formats *formats = g_new0(struct dsn_formats, 1);
@@ -259,13 +285,8 @@ enum dsn_error dsn_formats_new(const struct dsn_keyfile *const *files, size_t n,
         for (size_t i = 0; i < n; i++)
             read_file(&l, files[i], pass == 1);
     }
-    for (guint i = 0; i < formats->header_conditions->len; i++) {
-        struct dsn_condition *condition = &g_array_index(formats->header_conditions, struct dsn_condition, i);
-        if (condition->format != SHARED_FORMAT)
-            continue;
-        condition->format = (unsigned)formats->n;
-        formats->asks_header = true;
-    }
+    formats->asks_header = place_shared(formats->header_conditions, formats->n + DSN_SHARED_REPORT);
+    place_shared(formats->body_conditions, formats->n + DSN_SHARED_DELAY);
     if (!l.error)
         compile(&l, l.header_patterns, &formats->header);
     if (!l.error)

@@ -30,8 +30,11 @@ struct dsn_format {
     struct dsn_captures begin, end, stop, recipient, before, diagnostic, common, delay, temporary;
 };
 
+/* What conditions tell that are of no format: their indices are those behind the formats'. */
+enum { DSN_SHARED_REPORT, DSN_SHARED_DELAY, DSN_SHARED }; /* evidently a report; perhaps of a delay */
+
 struct dsn_condition {
-    unsigned format; /* index; that behind the last: what is evidently a report */
+    unsigned format; /* index */
     bool negated;    /* must not match */
 };
 

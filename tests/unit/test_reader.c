@@ -247,6 +247,12 @@ START_TEST(a_guess_suppresses_only_whom_the_returned_message_names) {
     ck_assert_int_eq(action_of(DIGEST "\n--- Original message follows ---\n\nFrom: us@shop.example\n"
                                       "To: tom@post.example, lena@post.example\nSubject: News\n\nHello\n"),
                      DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_of(DIGEST "\n--- Original message follows ---\n\nFrom: us@shop.example\n"
+                                      "Subject: News\n\nHello\n"),
+                     DSN_ACTION_SUPPRESS);
+    ck_assert_int_eq(action_of(DIGEST "\n--- Original message follows ---\n\nFrom: us@shop.example\n"
+                                      "To: news@shop.example\nList-Id: <news.shop.example>\n\nHello\n"),
+                     DSN_ACTION_SUPPRESS);
     ck_assert_int_eq(action_of("Delivered-To: bounces+lena=post.example@shop.example\n" DIGEST),
                      DSN_ACTION_SUPPRESS);
 }
