@@ -71,6 +71,10 @@ int64_t dsn_roster_time(const char *text) {
     return strcmp(text, "inf") == 0 ? DSN_FOR_GOOD : (int64_t)g_ascii_strtod(text, NULL);
 }
 
+static bool is_at(struct dsn_strview address, const char *domain) {
+    return !domain || dsn_sv_eq_nocase(dsn_address_domain(address), dsn_sv_str(domain));
+}
+
 static bool is_wanted(const struct dsn_roster_filter *filter, const struct dsn_roster_entry *entry) {
     const char *const pairs[][2] = {{filter->reason, entry->reason},
                                     {filter->rule, entry->rule},
@@ -79,7 +83,8 @@ static bool is_wanted(const struct dsn_roster_filter *filter, const struct dsn_r
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (pairs[i][0] && strcmp(pairs[i][0], pairs[i][1]) != 0)
             return false;
-    return (filter->since_ms == 0 || entry->since_ms >= filter->since_ms) &&
+    return is_at(entry->address, filter->domain) &&
+           (filter->since_ms == 0 || entry->since_ms >= filter->since_ms) &&
            (filter->until_ms == 0 || entry->since_ms < filter->until_ms) &&
            (entry->until_ms == DSN_FOR_GOOD || entry->until_ms > dsn_clock_real_ms());
 }

@@ -23,7 +23,7 @@ struct dsn_roster_entry {
 
 /* Which entries; NULL and 0 are any. */
 struct dsn_roster_filter {
-    char *reason, *rule, *policy, *provider;
+    char *reason, *rule, *policy, *provider, *domain;
     int64_t since_ms, until_ms; /* suppressed since then; before then */
 };
 

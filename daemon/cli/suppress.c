@@ -334,7 +334,7 @@ static const char *read_lasts(struct options *o) {
 }
 
 static bool has_filter(const struct dsn_roster_filter *f) {
-    return f->reason || f->rule || f->policy || f->provider || f->since_ms || f->until_ms;
+    return f->reason || f->rule || f->policy || f->provider || f->domain || f->since_ms || f->until_ms;
 }
 
 static int misuse(const struct command *command, struct options *o, int n,
@@ -394,6 +394,7 @@ static int run_command(const struct command *command, int argc, char **argv) {
         {"rule", 0, 0, G_OPTION_ARG_STRING, &o.filter.rule, "decided by this rule", "ID"},
         {"policy", 0, 0, G_OPTION_ARG_STRING, &o.filter.policy, "by this section [policy NAME]", "NAME"},
         {"provider", 0, 0, G_OPTION_ARG_STRING, &o.filter.provider, "of this provider's addresses", "NAME"},
+        {"domain", 0, 0, G_OPTION_ARG_STRING, &o.filter.domain, "of addresses at this domain", "NAME"},
         {"since", 0, 0, G_OPTION_ARG_STRING, &o.since, "suppressed since then", "TIME"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &o.until, "suppressed before then", "TIME"},
         {0}};
@@ -421,8 +422,9 @@ static int run_command(const struct command *command, int argc, char **argv) {
     if (dsn_cli_options(&argc, &argv, (const GOptionEntry *)(const void *)entries->data, command->operands,
                         command->summary))
         status = work_on(command, &o, argv + 1, argc - 1);
-    char *texts[] = {o.path, o.scope,         o.format,      o.since,         o.until,          o.lasts,
-                     o.note, o.filter.reason, o.filter.rule, o.filter.policy, o.filter.provider};
+    char *texts[] = {
+        o.path, o.scope,         o.format,      o.since,         o.until,           o.lasts,
+        o.note, o.filter.reason, o.filter.rule, o.filter.policy, o.filter.provider, o.filter.domain};
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_array_unref(entries);

@@ -281,6 +281,13 @@ class Suppress(ByHand):
         self.suppress("undo", "--provider", "google", "--until", "2020-01-01T00:00:00Z")
         self.assertIn("0 changed", self.said)
 
+    def test_undo_of_one_domain_leaves_the_others(self):
+        self.bounces(1, 2, 12)
+        self.suppress("undo", "--domain", "EXAMPLE2.com", "--since", "1h")
+        self.assertEqual(self.listed(), ["user1.0@example1.com", "user12.0@example12.com"])
+        self.assertEqual(self.listed("--domain", "example12.com"), ["user12.0@example12.com"])
+        self.assertEqual(self.listed("--domain", "12.com"), [])
+
     def test_all_shards_are_listed(self):
         self.configure(redis_keys="shards = 4")
         self.bounces(*range(20))
