@@ -27,7 +27,7 @@ class Install(unittest.TestCase):
 
     def run_shell(self, shell, script):
         env = {**os.environ, "PATH": f"{self.prefix}/bin:{os.environ['PATH']}", "HOME": str(self.root),
-               "LD_LIBRARY_PATH": str(next(self.prefix.glob("lib/**/libdsn.so")).parent)}
+               "LD_LIBRARY_PATH": str(next(self.prefix.glob("**/libdsn.so")).parent)}
         done = subprocess.run([shutil.which(shell), "-c", script], capture_output=True, text=True, env=env, timeout=LIMIT_S)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.split("\n")
@@ -40,7 +40,7 @@ class Install(unittest.TestCase):
                      "share/man/man5/dsnd.conf.5", "share/man/man7/dsnd-http.7", "share/bash-completion/completions/dsnd",
                      "share/zsh/site-functions/_dsnd", "share/fish/vendor_completions.d/dsnd.fish"):
             self.assertTrue((self.prefix / path).is_file(), path)
-        self.assertTrue(list(self.prefix.glob("lib/**/pkgconfig/dsn.pc")))
+        self.assertTrue(list(self.prefix.glob("**/pkgconfig/dsn.pc")))
         self.assertIn("ExecStart=/usr/local/bin/dsnd run\n", (self.prefix / "lib/systemd/system/dsnd.service").read_text())
 
     def test_every_manual_page_is_installed(self):
