@@ -99,7 +99,7 @@ static int restrict_calls(void) {
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0 ? 0 : -errno;
 }
 
-#else /* an architecture whose calls nobody has tried */
+#else /* an architecture that has no name here */
 
 static int restrict_calls(void) {
     return -ENOSYS;
