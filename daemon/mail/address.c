@@ -106,6 +106,29 @@ static struct dsn_strview cut_lead(struct dsn_strview text) {
     return dsn_sv_from(text, begin);
 }
 
+/* Without what stands behind it there: up to a sign, or in a last label that begins in ASCII, as no top-level
+ * domain is in two scripts. */
+static struct dsn_strview cut_tail(struct dsn_strview text) {
+    struct dsn_strview domain = dsn_address_domain(text);
+    size_t label = text.n - domain.n;
+    for (size_t i = label; i < text.n;) {
+        if (text.p[i] == '.')
+            label = i + 1;
+        if (!(text.p[i] & 0x80)) {
+            i++;
+            continue;
+        }
+        gunichar c = g_utf8_get_char_validated(text.p + i, (gssize)(text.n - i));
+        if ((gint32)c < 0)
+            return text;
+        bool last = dsn_sv_find_char(text, '.', i) == SIZE_MAX && label < i && !(text.p[label] & 0x80);
+        if (last || (!g_unichar_isalnum(c) && !g_unichar_ismark(c)))
+            return dsn_sv(text.p, i);
+        i += (size_t)g_utf8_skip[(guchar)text.p[i]];
+    }
+    return text;
+}
+
 static int hex_value(char c) {
     return g_ascii_xdigit_value(c);
 }
@@ -171,7 +194,7 @@ static struct dsn_strview lower_domain(struct dsn_arena *arena, struct dsn_strvi
 struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview typed, bool xtext) {
     struct dsn_strview type;
     struct dsn_strview text = dsn_typed_split(arena, typed, &type);
-    text = cut_lead(cut_brackets(dsn_comments_cut(arena, text)));
+    text = cut_tail(cut_lead(cut_brackets(dsn_comments_cut(arena, text))));
     if (!text.n)
         return DSN_NONE;
     if (dsn_sv_starts_nocase(text, DSN_LIT("mailto:")))
