@@ -23,6 +23,9 @@ static const struct {
     {"用户@例え.jp", false, "用户@例え.jp"},
     {"user@例え.テスト", false, "user@例え.テスト"},
     {"user@bücher.example", false, "user@bücher.example"},
+    {"user@example.vermögensberatung", false, "user@example.vermögensberatung"},
+    {"user@col·lecció.example", false, "user@col·lecció.example"},
+    {"user@a例え.jp", false, "user@a例え.jp"},
     {"user@example.com\xff", false, "user@example.com\xef\xbf\xbd"},
 };
 
