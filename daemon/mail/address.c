@@ -92,18 +92,46 @@ static struct dsn_strview cut_brackets(struct dsn_strview text) {
     return text;
 }
 
+static bool is_ascii(struct dsn_strview text) {
+    char seen = 0;
+    for (size_t i = 0; i < text.n; i++)
+        seen |= text.p[i];
+    return !(seen & 0x80);
+}
+
+/* The character at `at`, and how many bytes it has: a byte that begins none is one by itself. */
+static gunichar char_at(struct dsn_strview text, size_t at, size_t *n) {
+    gunichar c = g_utf8_get_char_validated(text.p + at, (gssize)(text.n - at));
+    bool valid = (gint32)c >= 0;
+    *n = valid ? (size_t)g_utf8_skip[(guchar)text.p[at]] : 1;
+    return valid ? c : 0;
+}
+
 /* Without what stands before the address in a script that sets no space there: "收件人：user@example.com". */
 static struct dsn_strview cut_lead(struct dsn_strview text) {
     size_t begin = 0, domain = text.n - dsn_address_domain(text).n;
-    for (size_t i = 0; i < domain;) {
-        gunichar c = g_utf8_get_char_validated(text.p + i, (gssize)(text.n - i));
-        size_t n =
-            (unsigned char)text.p[i] < 0x80 || (gint32)c < 0 ? 1 : (size_t)g_utf8_skip[(guchar)text.p[i]];
-        i += n;
-        if (n > 1 && !g_unichar_isalnum(c) && !g_unichar_ismark(c) && i < domain)
-            begin = i;
+    for (size_t i = 0, n; i < domain; i += n) {
+        gunichar c = char_at(text, i, &n);
+        if (n > 1 && !g_unichar_isalnum(c) && !g_unichar_ismark(c) && i + n < domain)
+            begin = i + n;
     }
     return dsn_sv_from(text, begin);
+}
+
+/* Without what stands behind it there: "user@example.com）不存在". Only such scripts have wide characters. No
+ * top-level domain is in two of them, and no label has such signs. */
+static struct dsn_strview cut_tail(struct dsn_strview text) {
+    size_t label = text.n - dsn_address_domain(text).n;
+    for (size_t i = label, n; i < text.n; i += n) {
+        gunichar c = char_at(text, i, &n);
+        if (c == '.')
+            label = i + 1;
+        if (!g_unichar_iswide(c) || label == i || (text.p[label] & 0x80))
+            continue;
+        if (!g_unichar_isalnum(c) || dsn_sv_find_char(text, '.', i) == SIZE_MAX)
+            return dsn_sv(text.p, i);
+    }
+    return text;
 }
 
 static int hex_value(char c) {
@@ -171,7 +199,9 @@ static struct dsn_strview lower_domain(struct dsn_arena *arena, struct dsn_strvi
 struct dsn_strview dsn_address_read(struct dsn_arena *arena, struct dsn_strview typed, bool xtext) {
     struct dsn_strview type;
     struct dsn_strview text = dsn_typed_split(arena, typed, &type);
-    text = cut_lead(cut_brackets(dsn_comments_cut(arena, text)));
+    text = cut_brackets(dsn_comments_cut(arena, text));
+    if (!is_ascii(text))
+        text = cut_tail(cut_lead(text));
     if (!text.n)
         return DSN_NONE;
     if (dsn_sv_starts_nocase(text, DSN_LIT("mailto:")))

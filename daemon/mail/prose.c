@@ -46,8 +46,18 @@ static bool is_helper(struct dsn_strview address) {
     return dsn_sv_is_one_of(local, helpers, G_N_ELEMENTS(helpers));
 }
 
+/* Whether a word before the address may be part of it: some scripts set no space there. Where it would end
+ * nobody knows, and half an address is somebody else's. */
+static bool is_glued(struct dsn_strview address) {
+    struct dsn_strview domain = dsn_address_domain(address);
+    if (!(address.p[0] & 0x80) || (domain.p[-2] & 0x80))
+        return false;
+    gunichar first = g_utf8_get_char_validated(address.p, (gssize)address.n);
+    return (gint32)first > 0 && g_unichar_iswide(first);
+}
+
 bool dsn_prose_may_fail(const struct dsn_prose_own *own, struct dsn_strview address) {
-    return !is_own(own, address) && !is_helper(address);
+    return !is_own(own, address) && !is_helper(address) && !is_glued(address);
 }
 
 static bool is_address_char(char c) {

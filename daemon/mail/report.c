@@ -83,13 +83,15 @@ static bool read_delivery_status(struct dsn_draft *draft) {
     return found && draft->n > 0;
 }
 
+static bool read_described(struct dsn_draft *draft) {
+    return dsn_format_read(draft->formats, draft->scratch, draft, DSN_FORMAT_REPORT);
+}
+
 /* In this order: what says most surely what it is comes first. A reader returns whether the message is its
- * own; one that knows the message as no report at all leaves the draft without recipients. */
+ * own; one that knows the message as no report at all leaves the draft without recipients. Some tell of a
+ * refusal by a disposition notification, so that these come last. */
 static bool (*const readers[])(struct dsn_draft *) = {
-    dsn_arf_read,
-    dsn_notification_read,
-    read_delivery_status,
-    dsn_autoreply_read,
+    dsn_arf_read, dsn_notification_read, read_delivery_status, read_described, dsn_autoreply_read,
 };
 
 static const struct {
@@ -217,7 +219,7 @@ static bool read_report(struct dsn_draft *draft, const struct dsn_message *messa
         if (readers[i](draft))
             return true;
     }
-    return read_format(draft, message, DSN_FORMAT_REPORT);
+    return false;
 }
 
 static bool read_other(struct dsn_draft *draft, const struct dsn_message *message) {

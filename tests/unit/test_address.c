@@ -18,6 +18,15 @@ static const struct {
     {"utf-8; jos\\x{E9}@example.com", false, "josé@example.com"},
     {"rfc822; mailto:user@example.com", false, "user@example.com"},
     {"\"odd local\"@Example.com", false, "\"odd local\"@example.com"},
+    {"地址（user@example.com）不存在", false, "user@example.com"}, /* no space sets it off */
+    {"user@example.com不存在", false, "user@example.com"},
+    {"用户@例え.jp", false, "用户@例え.jp"},
+    {"user@例え.テスト", false, "user@例え.テスト"},
+    {"user@bücher.example", false, "user@bücher.example"},
+    {"user@example.vermögensberatung", false, "user@example.vermögensberatung"},
+    {"user@col·lecció.example", false, "user@col·lecció.example"},
+    {"user@a例え.jp", false, "user@a例え.jp"},
+    {"user@example.com\xff", false, "user@example.com\xef\xbf\xbd"},
 };
 
 START_TEST(address_is_read_as_written) {

@@ -33,6 +33,25 @@ START_TEST(a_message_id_is_no_recipient) {
 }
 END_TEST
 
+/* Where it would be cut, somebody else's address may be left. */
+START_TEST(an_address_that_runs_on_from_a_word_is_not_guessed) {
+    ck_assert_uint_eq(read_text(BOUNCE "您发送给lena@post.example的邮件无法投递。\n")->n_recipients, 0);
+    const struct dsn_report *report = read_text(BOUNCE "您发送给 lena@post.example的邮件无法投递。\n");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "lena@post.example");
+}
+END_TEST
+
+/* A parcel service has a return path, and its mail no codes. */
+START_TEST(a_parcel_is_no_mail) {
+    ck_assert_uint_eq(read_text("Return-Path: <info@parcel.example>\nFrom: info@parcel.example\nTo: "
+                                "us@shop.example\nSubject: Delivery failure: parcel 77\n\nYour parcel could "
+                                "not be delivered. Ask service@parcel.example.\n")
+                          ->n_recipients,
+                      0);
+}
+END_TEST
+
 START_TEST(html_is_read_as_text) {
     const struct dsn_report *report =
         read_text("Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: "
@@ -66,5 +85,5 @@ START_TEST(ordinary_mail_is_no_report) {
 END_TEST
 
 RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient,
-          a_message_id_is_no_recipient, html_is_read_as_text, a_delay_in_prose_is_a_delay,
-          ordinary_mail_is_no_report)
+          a_message_id_is_no_recipient, an_address_that_runs_on_from_a_word_is_not_guessed,
+          a_parcel_is_no_mail, html_is_read_as_text, a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)
