@@ -99,7 +99,7 @@ class Suppress(ByHand):
 
     def test_list_filters(self):
         self.bounces(1, 2)
-        self.bounces(3, code=521, status="5.3.2", text="does not accept mail")
+        self.bounces(3, code=556, status="5.1.10", text="does not accept mail")
         self.suppress("add", "jane@example.com")
         reason = self.redis.client.hget(PREFIX + "rcpt:user3.0@example3.com", "reason")
         self.assertEqual(self.listed("--reason", "user-unknown"), ["user1.0@example1.com", "user2.0@example2.com"])
