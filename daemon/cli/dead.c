@@ -251,7 +251,7 @@ int dsn_cli_dead(int argc, char **argv) {
             "into the queue, or drop them.")) {
         dead.all = all;
         if (!dsn_output_parse(format, &dead.format) || dead.format == DSN_OUTPUT_JSON)
-            status = dsn_cli_usage("dead", "there is no format \"%s\"", format);
+            status = dsn_cli_usage("dead", "unknown format \"%s\"; expected ndjson or table", format);
         else
             status = act(&dead, path, argc - 1, argv + 1);
     }

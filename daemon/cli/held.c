@@ -91,7 +91,7 @@ static int work_on(const struct command *command, const struct options *options)
     g_strfreev(all);
     dsn_roster_close(work.roster);
     dsn_conf_free(conf);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 int dsn_cli_held(int argc, char **argv) {

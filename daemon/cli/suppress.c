@@ -172,7 +172,7 @@ static int list(struct work *work) {
     else
         printf(TABLE_ROW, "ADDRESS", "REASON", "SINCE", "UNTIL", "RULE");
     bool good = dsn_roster_walk(work->roster, &work->options->filter, print_entry, work);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 /* add, remove */
@@ -290,7 +290,7 @@ static int undo(struct work *work) {
         good = undo_scope(work, *scope);
     g_strfreev(scopes);
     int status = conclude(work);
-    return good && fflush(stdout) == 0 ? status : DSN_EXIT_FAILED;
+    return good ? status : DSN_EXIT_FAILED;
 }
 
 /* The command line */

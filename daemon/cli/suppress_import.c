@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "policy/policy.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <yajl/yajl_parse.h>
 
@@ -302,5 +303,7 @@ bool dsn_suppress_import(FILE *in, const char *name, dsn_suppress_import_visit *
         ungetc(c, in);
     bool json = c == '{' || c == '[';
     bool good = json ? import_json(in, name, visit, context) : import_csv(in, name, visit, context);
+    if (ferror(in))
+        fprintf(stderr, "%s: %s: %s\n", g_get_prgname(), name, g_strerror(errno));
     return good && !ferror(in);
 }
