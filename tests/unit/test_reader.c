@@ -495,6 +495,31 @@ START_TEST(a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit) {
 }
 END_TEST
 
+/* Whether it ends in time is what this shows: every address has the same hash by 33, as GLib's hash of
+ * strings is. */
+START_TEST(addresses_that_are_made_to_collide_take_no_longer) {
+    enum { N = 100000, PAIRS = 17 };
+    const struct dsn_options options = {.limits = {.max_bytes = 64 << 20, .max_recipients = N}};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    GString *text = g_string_new(REPORT_HEAD);
+    for (size_t i = 0; i < N; i++) {
+        g_string_append(text, "\nFinal-Recipient: rfc822; ");
+        for (size_t bit = 0; bit < PAIRS; bit++)
+            g_string_append(text, i >> bit & 1 ? "b=" : "a^");
+        g_string_append(text, "@example.com\nAction: delivered\n");
+    }
+    g_string_append(text, REPORT_ORIGINAL);
+    open_reader();
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(dsn_reader_read(own, dsn_sv(text->str, text->len), &report), DSN_OK);
+    ck_assert_uint_eq(report->n_recipients, N);
+    ck_assert(report->recipients[N - 1].reached);
+    dsn_reader_free(own);
+    g_string_free(text, TRUE);
+}
+END_TEST
+
 START_TEST(limits_that_were_reached_are_told) {
     struct dsn_options options = {.limits = {.max_bytes = 900}};
     struct dsn_reader *own = NULL;
@@ -648,7 +673,8 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached,
           the_action_says_what_happened_whatever_the_status,
           a_notification_of_feedback_is_a_complaint_only_where_somebody_complained,
-          limits_that_were_reached_are_told, every_limit_is_told_where_it_is_reached,
+          addresses_that_are_made_to_collide_take_no_longer, limits_that_were_reached_are_told,
+          every_limit_is_told_where_it_is_reached,
           json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
           a_long_field_is_cut_at_its_limit, a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit,
           a_notification_that_tells_but_the_type_has_that_as_its_diagnostic, answers_get_their_verdict,
