@@ -219,7 +219,8 @@ static int act(struct dead *dead, const char *path, int n, char **words) {
     while (n > 0 && i < G_N_ELEMENTS(actions) && strcmp(actions[i].name, words[0]) != 0)
         i++;
     if (n == 0 || i == G_N_ELEMENTS(actions))
-        return dsn_cli_usage("dead", "expected one of list, show, retry, drop");
+        return dsn_cli_usage("dead", "found \"%s\"; expected one of list, show, retry, drop",
+                             n ? words[0] : "");
     dead->conf = dsn_server_conf(path);
     if (!dead->conf)
         return DSN_EXIT_FAILED;

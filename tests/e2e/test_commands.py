@@ -61,6 +61,25 @@ class Mbox(unittest.TestCase):
         self.assertEqual(len(dsnd("parse", "-", text=text).splitlines()), 2)
 
 
+class Mistakes(unittest.TestCase):
+    def test_what_was_found_is_said(self):
+        for arguments, status, text in ((["explain", "nonsense"], 1, '"nonsense" is no code, no reason'),
+                                        (["dead", "revive"], 2, 'found "revive"; expected one of list, show, retry, drop'),
+                                        (["dead", "--format", "xml", "list"], 2, '"xml"; expected ndjson or table'),
+                                        (["held", "keep"], 2, 'found "keep"; expected one of list, release, discard'),
+                                        (["tail", "--format", "xml"], 2, '"xml"; expected ndjson or table'),
+                                        (["tail", "x"], 2, '"x"')):
+            done = subprocess.run([DSND, *arguments], capture_output=True, text=True, timeout=LIMIT_S)
+            self.assertEqual(done.returncode, status, arguments)
+            self.assertIn(text, done.stderr)
+
+    def test_a_configuration_that_is_not_there_makes_no_rule_wrong(self):
+        done = subprocess.run([DSND, "check", "-c", "/nowhere/dsnd.conf"], capture_output=True, text=True, timeout=LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nowhere/dsnd.conf", done.stderr)
+        self.assertIn("all as they should be", done.stdout)
+
+
 class Printing(unittest.TestCase):
     def test_what_cannot_be_printed_is_a_failure_however_much_it_is(self):
         for arguments in (["classify", "550 no"], ["classify", *["550 no"] * 50], ["explain", "550"], ["parse", SAMPLES],
