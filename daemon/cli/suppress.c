@@ -228,12 +228,19 @@ static bool import_one(void *context, unsigned line, const struct dsn_suppress_i
         .note = imported->note ? imported->note : o->note,
     };
     bool over = change.until_ms != DSN_FOR_GOOD && change.until_ms <= dsn_clock_real_ms();
-    if (o->dry_run || over) {
-        work->changed += !over;
-        work->unchanged += over;
-    } else if (!apply(work, &change)) {
-        fprintf(stderr, "dsnd suppress import: %s:%u was not imported\n", work->file, line);
+    bool good = true;
+    if (over) {
+        work->unchanged++;
+    } else if (o->dry_run) {
+        good = dsn_roster_fold(work->roster, change.address).p != NULL;
+        work->changed += good;
+        work->failed += !good;
+    } else {
+        good = apply(work, &change);
     }
+    if (!good)
+        fprintf(stderr, "dsnd suppress import: %s:%u %s imported\n", work->file, line,
+                o->dry_run ? "is no mail address and would not be" : "was not");
     return true;
 }
 

@@ -66,6 +66,7 @@ class Mistakes(unittest.TestCase):
         for arguments, status, text in ((["explain", "nonsense"], 1, '"nonsense" is no code, no reason'),
                                         (["dead", "revive"], 2, 'found "revive"; expected one of list, show, retry, drop'),
                                         (["dead", "--format", "xml", "list"], 2, '"xml"; expected ndjson or table'),
+                                        (["keys", ""], 2, "expected one NAME"),
                                         (["held", "keep"], 2, 'found "keep"; expected one of list, release, discard'),
                                         (["tail", "--format", "xml"], 2, '"xml"; expected ndjson or table'),
                                         (["tail", "x"], 2, '"x"')):

@@ -216,6 +216,16 @@ class Suppress(ByHand):
         self.suppress("import", "--dry-run", "-", text="address\nc@example.com\n")
         self.assertEqual(self.listed(), ["a@example.com", "b@example.com"])
 
+    def test_import_passes_over_a_byte_order_mark_but_not_over_what_begins_like_one(self):
+        self.suppress("import", "-", text="\ufeffreason,email\nold,a@example.com\n")
+        self.suppress("import", "-", text="\ufb01b@example.com\n")
+        self.assertEqual(self.listed(), ["a@example.com", "\ufb01b@example.com"])
+
+    def test_a_dry_import_counts_no_address_that_is_none(self):
+        self.suppress("import", "--dry-run", "-", text="address\na@example.com\nnonsense\n", status=1)
+        self.assertIn("-:3 is no mail address and would not be imported", self.said)
+        self.assertIn("1 would be changed, 0 as they were, 1 failed", self.said)
+
     def test_import_says_what_cannot_be_read(self):
         self.suppress("import", str(self.folder), status=1)
         self.assertIn(f"{self.folder}: Is a directory", self.said)
