@@ -35,6 +35,14 @@ static int help(FILE *out, int status) {
     return status;
 }
 
+/* What a command has printed and did not get there is a failure. */
+static int end(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "%s: not all could be written to standard output\n", g_get_prgname());
+    return status == DSN_EXIT_OK ? DSN_EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "");
     if (argc < 2)
@@ -47,7 +55,7 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return end(commands[i].run(argc - 1, argv + 1));
     }
     fprintf(stderr, "dsnd: there is no command \"%s\"\n\n", argv[1]);
     return help(stderr, DSN_EXIT_USAGE);

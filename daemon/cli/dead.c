@@ -219,7 +219,8 @@ static int act(struct dead *dead, const char *path, int n, char **words) {
     while (n > 0 && i < G_N_ELEMENTS(actions) && strcmp(actions[i].name, words[0]) != 0)
         i++;
     if (n == 0 || i == G_N_ELEMENTS(actions))
-        return dsn_cli_usage("dead", "expected one of list, show, retry, drop");
+        return dsn_cli_usage("dead", "found \"%s\"; expected one of list, show, retry, drop",
+                             n ? words[0] : "");
     dead->conf = dsn_server_conf(path);
     if (!dead->conf)
         return DSN_EXIT_FAILED;
@@ -251,7 +252,7 @@ int dsn_cli_dead(int argc, char **argv) {
             "into the queue, or drop them.")) {
         dead.all = all;
         if (!dsn_output_parse(format, &dead.format) || dead.format == DSN_OUTPUT_JSON)
-            status = dsn_cli_usage("dead", "there is no format \"%s\"", format);
+            status = dsn_cli_usage("dead", "unknown format \"%s\"; expected ndjson or table", format);
         else
             status = act(&dead, path, argc - 1, argv + 1);
     }

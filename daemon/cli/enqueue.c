@@ -134,9 +134,7 @@ int dsn_cli_enqueue(int argc, char **argv) {
         for (char **recipient = recipients; recipient && *recipient; recipient++)
             g_ptr_array_add(all, *recipient);
         for (int i = 1; i < argc; i++)
-            if (i > 1 ||
-                strcmp(argv[i], "--") != 0) /* GLib leaves it before an address that begins with '-' */
-                g_ptr_array_add(all, argv[i]);
+            g_ptr_array_add(all, argv[i]);
         g_ptr_array_add(all, NULL);
         status = enqueue(path, sender, (char *const *)all->pdata);
         g_ptr_array_unref(all);

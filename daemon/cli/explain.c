@@ -90,8 +90,17 @@ static bool explain(struct explain *e, const char *subject) {
         return say(e, &(struct dsn_explanation){.subject = subject, .reason = reason});
     struct dsn_answer answer = dsn_answer_read(dsn_sv_str(subject));
     bool coded = answer.smtp_code || answer.status.cls;
-    if (coded && !g_file_test(subject, G_FILE_TEST_EXISTS))
+    bool input = strcmp(subject, "-") == 0 || g_file_test(subject, G_FILE_TEST_EXISTS);
+    if (coded && !input)
         return explain_answer(e, subject);
+    if (!input) {
+        fprintf(
+            stderr,
+            "dsnd explain: \"%s\" is no code, no reason, no answer with a code, and there is no such file; "
+            "dsnd classify takes answers without a code\n",
+            subject);
+        return false;
+    }
     e->good = true;
     return dsn_inputs_read(subject, explain_message, e) && e->good;
 }
@@ -104,7 +113,7 @@ static int explain_all(explain_fn how, const char *directory, char **subjects, i
         good &= explain(&e, subjects[i]);
     dsn_reader_free(e.reader);
     dsn_knowledge_unref(knowledge);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 int dsn_cli_explain(int argc, char **argv) {

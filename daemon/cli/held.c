@@ -91,7 +91,7 @@ static int work_on(const struct command *command, const struct options *options)
     g_strfreev(all);
     dsn_roster_close(work.roster);
     dsn_conf_free(conf);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 int dsn_cli_held(int argc, char **argv) {
@@ -113,7 +113,8 @@ int dsn_cli_held(int argc, char **argv) {
             if (strcmp(argv[1], commands[i].name) == 0)
                 command = &commands[i];
         status = command ? work_on(command, &options)
-                         : dsn_cli_usage("held", "expected one of list, release, discard");
+                         : dsn_cli_usage("held", "found \"%s\"; expected one of list, release, discard",
+                                         argc > 1 ? argv[argc > 2 ? 2 : 1] : "");
     }
     g_free(options.path);
     g_free(options.provider);

@@ -33,14 +33,18 @@ static void hand_out(struct walk *w, const char *kind, const char *path, size_t 
         w->stopped = true;
 }
 
-/* "From someone Sun Sep  7 21:40:07 2008": a time and a year, so that prose which begins so is none. */
+/* "From someone Sun Sep  7 21:40:07 2008": a time and then a year, so that prose which begins so is none. */
 static bool is_from_line(struct dsn_strview rest) {
     struct dsn_strview line;
     if (!dsn_sv_starts_nocase(rest, DSN_LIT("From ")) || rest.p[0] != 'F' || !dsn_sv_next_line(&rest, &line))
         return false;
-    size_t colon = dsn_sv_find_char(line, ':', 0);
-    return colon != SIZE_MAX && colon + 2 < line.n && dsn_is_digit(line.p[colon - 1]) &&
-           dsn_is_digit(line.p[colon + 1]);
+    size_t colon = dsn_sv_find_char(line, ':', 0), digits = 0;
+    if (colon == SIZE_MAX || colon + 2 >= line.n || !dsn_is_digit(line.p[colon - 1]) ||
+        !dsn_is_digit(line.p[colon + 1]))
+        return false;
+    for (size_t i = colon; i < line.n && digits < 4; i++)
+        digits = dsn_is_digit(line.p[i]) ? digits + 1 : 0;
+    return digits == 4;
 }
 
 /* Where the message that begins at `from` ends: before the next "From " line that follows a blank line. */
@@ -102,45 +106,37 @@ static void split_mbox(struct walk *w, const char *path, GBytes *whole) {
     g_bytes_unref(whole);
 }
 
-/* Reads `size` bytes, 0: all there are; never more than `max`. NULL: errno tells. */
-static GBytes *read_all(int fd, size_t size, size_t max) {
-    GByteArray *bytes = g_byte_array_sized_new((guint)MIN(size, max));
+/* Appends what comes until there are `size` bytes (0: that is not known), or `max`. False: errno tells. */
+static bool read_on(int fd, size_t size, size_t max, GByteArray *bytes) {
     for (;;) {
         guint used = bytes->len, chunk = (guint)MIN(size ? size - used : 64 * 1024, max - used);
         if (!chunk)
-            break;
+            return true;
         g_byte_array_set_size(bytes, used + chunk);
         ssize_t got = read(fd, bytes->data + used, chunk);
         g_byte_array_set_size(bytes, used + (guint)MAX(got, 0));
         if (got == 0)
-            break;
-        if (got < 0 && errno != EINTR) {
-            int error = errno;
-            g_byte_array_unref(bytes);
-            errno = error;
-            return NULL;
-        }
+            return true;
+        if (got < 0 && errno != EINTR)
+            return false;
     }
-    return g_byte_array_free_to_bytes(bytes);
-}
-
-static bool begins_mbox(GBytes *bytes) {
-    gsize n;
-    const char *p = g_bytes_get_data(bytes, &n);
-    return n > 5 && is_from_line(dsn_sv(p, n));
 }
 
 static void read_fd(struct walk *w, int fd, size_t size, const char *kind, const char *path) {
-    GBytes *bytes = read_all(fd, size, (size_t)MESSAGE_MAX_BYTES);
-    bool single = strcmp(kind, "maildir") == 0; /* a file is a message there, whatever it begins with */
-    if (bytes && !single && begins_mbox(bytes) && g_bytes_get_size(bytes) == (size_t)MESSAGE_MAX_BYTES &&
-        lseek(fd, 0, SEEK_SET) == 0) {
-        g_bytes_unref(bytes); /* an mbox may be larger than a message */
-        bytes = read_all(fd, size, MBOX_MAX_BYTES);
-    }
-    if (!bytes)
+    GByteArray *array = g_byte_array_sized_new((guint)MIN(size, (size_t)MESSAGE_MAX_BYTES));
+    bool good = read_on(fd, size, MESSAGE_MAX_BYTES, array);
+    /* a file is a message in a maildir, whatever it begins with */
+    bool mbox = strcmp(kind, "maildir") != 0 && is_from_line(dsn_sv((const char *)array->data, array->len));
+    if (good && mbox && array->len == MESSAGE_MAX_BYTES) /* an mbox may be larger than a message */
+        good = read_on(fd, size, MBOX_MAX_BYTES, array);
+    if (!good)
         complain(w, path, g_strerror(errno));
-    else if (!single && begins_mbox(bytes))
+    else if (array->len == MBOX_MAX_BYTES)
+        complain(w, path, "an mbox of more than 1 GiB is read no further; split it");
+    GBytes *bytes = g_byte_array_free_to_bytes(array);
+    if (!good)
+        g_bytes_unref(bytes);
+    else if (mbox)
         split_mbox(w, path, bytes);
     else
         hand_out(w, kind, path, 0, bytes);

@@ -18,7 +18,7 @@ static int make(const char *name) {
     else
         fprintf(stderr, "dsnd keys: %s\n", why);
     sodium_memzero(&keys, sizeof keys);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 int dsn_cli_keys(int argc, char **argv) {
@@ -28,5 +28,5 @@ int dsn_cli_keys(int argc, char **argv) {
             "Makes a key pair for an encrypted feed: NAME.key_secret, which stays with its owner, and "
             "NAME.key\nwith the public key, which is printed too. Files that are there are left alone."))
         return DSN_EXIT_USAGE;
-    return argc == 2 ? make(argv[1]) : dsn_cli_usage("keys", "expected one NAME");
+    return argc == 2 && *argv[1] ? make(argv[1]) : dsn_cli_usage("keys", "expected one NAME");
 }

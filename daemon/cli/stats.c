@@ -203,7 +203,7 @@ static int show(const struct dsn_conf *conf, bool watch) {
             fprintf(stderr, "dsnd stats: Redis (%s) does not answer as it should\n",
                     dsn_conf_redis_name(conf));
         dsn_status_print(conf);
-        good = fflush(stdout) == 0 && good;
+        fflush(stdout);
     } while (watch && !ferror(stdout) && sleep(WATCH_S) == 0);
     dsn_overview_free(overview);
     dsn_server_close(server);

@@ -172,7 +172,7 @@ static int list(struct work *work) {
     else
         printf(TABLE_ROW, "ADDRESS", "REASON", "SINCE", "UNTIL", "RULE");
     bool good = dsn_roster_walk(work->roster, &work->options->filter, print_entry, work);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 /* add, remove */
@@ -228,12 +228,19 @@ static bool import_one(void *context, unsigned line, const struct dsn_suppress_i
         .note = imported->note ? imported->note : o->note,
     };
     bool over = change.until_ms != DSN_FOR_GOOD && change.until_ms <= dsn_clock_real_ms();
-    if (o->dry_run || over) {
-        work->changed += !over;
-        work->unchanged += over;
-    } else if (!apply(work, &change)) {
-        fprintf(stderr, "dsnd suppress import: %s:%u was not imported\n", work->file, line);
+    bool good = true;
+    if (over) {
+        work->unchanged++;
+    } else if (o->dry_run) {
+        good = dsn_roster_fold(work->roster, change.address).p != NULL;
+        work->changed += good;
+        work->failed += !good;
+    } else {
+        good = apply(work, &change);
     }
+    if (!good)
+        fprintf(stderr, "dsnd suppress import: %s:%u %s imported\n", work->file, line,
+                o->dry_run ? "is no mail address and would not be" : "was not");
     return true;
 }
 
@@ -290,7 +297,7 @@ static int undo(struct work *work) {
         good = undo_scope(work, *scope);
     g_strfreev(scopes);
     int status = conclude(work);
-    return good && fflush(stdout) == 0 ? status : DSN_EXIT_FAILED;
+    return good ? status : DSN_EXIT_FAILED;
 }
 
 /* The command line */

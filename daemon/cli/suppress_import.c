@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "policy/policy.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <yajl/yajl_parse.h>
 
@@ -296,11 +297,28 @@ static bool import_json(FILE *in, const char *name, dsn_suppress_import_visit *v
     return status == yajl_status_ok;
 }
 
+/* What programs of Windows put in front of UTF-8; it would be part of the first column's name. */
+static void skip_byte_order_mark(FILE *in) {
+    static const unsigned char mark[] = {0xEF, 0xBB, 0xBF};
+    size_t n = 0;
+    int c = EOF;
+    while (n < sizeof mark && (c = getc(in)) == mark[n])
+        n++;
+    if (n == sizeof mark)
+        return;
+    ungetc(c, in);
+    while (n > 0)
+        ungetc(mark[--n], in);
+}
+
 bool dsn_suppress_import(FILE *in, const char *name, dsn_suppress_import_visit *visit, void *context) {
+    skip_byte_order_mark(in);
     int c = getc(in);
     if (c != EOF)
         ungetc(c, in);
     bool json = c == '{' || c == '[';
     bool good = json ? import_json(in, name, visit, context) : import_csv(in, name, visit, context);
+    if (ferror(in))
+        fprintf(stderr, "%s: %s: %s\n", g_get_prgname(), name, g_strerror(errno));
     return good && !ferror(in);
 }

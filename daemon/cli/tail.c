@@ -129,9 +129,7 @@ static int conclude(const struct dsn_subscriber *subscriber) {
     if (position)
         fprintf(stderr, "dsnd tail: go on with --from %s\n", position);
     g_free(position);
-    if (ferror(stdout))
-        perror("dsnd tail: standard output");
-    return dsn_subscriber_lost(subscriber) == 0 && !ferror(stdout) ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return dsn_subscriber_lost(subscriber) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 static int follow(struct tail *tail, const char *feed, const char *replay, const struct dsn_curve_keys *keys,
@@ -195,14 +193,16 @@ static int run(struct tail *tail) {
     return status;
 }
 
-static const char *misuse(const struct options *options, int n, enum dsn_output *format) {
+static int misuse(const struct options *options, char **operands, int n, enum dsn_output *format) {
     if (n > 0)
-        return "expected options only";
+        return dsn_cli_usage("tail", "there is nothing to be done with \"%s\"", operands[0]);
     if (!dsn_output_parse(options->format_name, format) || *format == DSN_OUTPUT_JSON)
-        return "unknown format; expected ndjson or table";
+        return dsn_cli_usage("tail", "unknown format \"%s\"; expected ndjson or table", options->format_name);
     if (options->count < 0)
-        return "--count is below 0";
-    return !options->keys != !options->server_key ? "--keys and --server-key go together" : NULL;
+        return dsn_cli_usage("tail", "--count is below 0");
+    if (!options->keys != !options->server_key)
+        return dsn_cli_usage("tail", "--keys and --server-key go together");
+    return DSN_EXIT_OK;
 }
 
 static void clear(struct options *options) {
@@ -247,8 +247,9 @@ int dsn_cli_tail(int argc, char **argv) {
             "Prints the events of a feed as they come, and asks for a replay of what it missed. Options that "
             "choose\nevents can be given several times. Exit status: 0 it was told to end and nothing is "
             "missing,\n1 something is missing or went wrong, 2 wrong use.")) {
-        const char *wrong = misuse(&o, argc - 1, &tail.format);
-        status = wrong ? dsn_cli_usage("tail", "%s", wrong) : run(&tail);
+        status = misuse(&o, argv + 1, argc - 1, &tail.format);
+        if (!status)
+            status = run(&tail);
     }
     clear(&o);
     return status;

@@ -46,7 +46,7 @@ static int sign_all(const struct signing *signing, char **addresses, int n) {
     bool good = true;
     for (int i = 0; i < n; i++)
         good &= g_str_equal(addresses[i], "-") ? sign_lines(signing) : sign_one(signing, addresses[i]);
-    return good && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return good ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 static int check(const struct dsn_verp *keys, const char *text, const char *recipient) {
@@ -59,7 +59,7 @@ static int check(const struct dsn_verp *keys, const char *text, const char *reci
     if (check.address[0])
         printf(" address=%s", check.address);
     putchar('\n');
-    return check.result == DSN_VERP_VALID && fflush(stdout) == 0 ? DSN_EXIT_OK : DSN_EXIT_FAILED;
+    return check.result == DSN_VERP_VALID ? DSN_EXIT_OK : DSN_EXIT_FAILED;
 }
 
 struct options {

@@ -167,7 +167,6 @@ static bool read_bare(struct dsn_draft *draft) {
     dsn_original_read(original->headers, original->n_headers, &draft->report.original);
     add_from_original(draft, complainer_headers, G_N_ELEMENTS(complainer_headers));
     draft->report.format = DSN_LIT("arf-bare");
-    draft->report.feedback_type = DSN_LIT("abuse");
     draft->report.source_ip = dsn_header_get(original->headers, original->n_headers, "X-Originating-IP");
     return draft->n > 0;
 }
@@ -181,7 +180,6 @@ static bool read_unsubscribe(struct dsn_draft *draft) {
     if (!found || !from.n)
         return false;
     draft->report.format = DSN_LIT("unsubscribe");
-    draft->report.feedback_type = DSN_LIT("opt-out");
     add_complainers(draft, from, DSN_FROM_FINAL);
     return draft->n > 0;
 }

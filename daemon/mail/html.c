@@ -46,19 +46,24 @@ static bool is_tag(struct dsn_strview html, size_t i) {
     return name.n && after < html.p + html.n && (dsn_is_space(*after) || *after == '>' || *after == '/');
 }
 
-/* Offset behind the end of what begins with '<' at `i`: a tag, a comment, or a hidden element. */
-static size_t skip(struct dsn_strview html, size_t i) {
+/* Offset behind the end of what begins with '<' at `i`: a tag, a comment, or a hidden element. `unclosed`:
+ * the hidden ones that nothing closes any more, which are not to be searched for again and again. */
+static size_t skip(struct dsn_strview html, size_t i, bool unclosed[G_N_ELEMENTS(hidden)]) {
     struct dsn_strview name = tag_name(html, i);
     size_t end;
     if (dsn_sv_starts_nocase(dsn_sv_from(html, i), DSN_LIT("<!--"))) {
         end = dsn_sv_find_nocase(html, DSN_LIT("-->"), i);
         return end == SIZE_MAX ? html.n : end + 3;
     }
-    if (html.p[i + 1] != '/' && dsn_sv_is_one_of(name, hidden, G_N_ELEMENTS(hidden))) {
+    for (size_t k = 0; k < G_N_ELEMENTS(hidden) && html.p[i + 1] != '/'; k++) {
         char closing[16];
-        int n = g_snprintf(closing, sizeof closing, "</%.*s", (int)name.n, name.p);
-        end = dsn_sv_find_nocase(html, dsn_sv(closing, (size_t)n), i);
-        i = end == SIZE_MAX ? i : end;
+        if (unclosed[k] || !dsn_sv_eq_nocase(name, dsn_sv_str(hidden[k])))
+            continue;
+        g_snprintf(closing, sizeof closing, "</%s", hidden[k]);
+        end = dsn_sv_find_nocase(html, dsn_sv_str(closing), i);
+        unclosed[k] = end == SIZE_MAX;
+        i = unclosed[k] ? i : end;
+        break;
     }
     end = dsn_sv_find_char(html, '>', i);
     return end == SIZE_MAX ? html.n : end + 1;
@@ -109,13 +114,14 @@ static void break_line(struct dsn_buffer *out) {
 
 struct dsn_strview dsn_html_text(struct dsn_arena *arena, struct dsn_strview html) {
     struct dsn_buffer out;
+    bool unclosed[G_N_ELEMENTS(hidden)] = {false};
     dsn_buffer_init(&out, arena, html.n / 2 + 16);
     for (size_t i = 0; i < html.n && !out.failed;) {
         char c = html.p[i];
         if (c == '<' && is_tag(html, i)) {
             if (dsn_sv_is_one_of(tag_name(html, i), blocks, G_N_ELEMENTS(blocks)))
                 break_line(&out);
-            i = skip(html, i);
+            i = skip(html, i, unclosed);
         } else if (c == '&') {
             i = add_entity(&out, html, i);
         } else if (dsn_is_space(c)) {

@@ -16,6 +16,10 @@ static struct dsn_strview join_parts(struct dsn_human *human, struct dsn_arena *
         const struct dsn_part *part = &message->parts[i];
         if (part->role != role || !dsn_sv_trim(part->text).n)
             continue;
+        if (text.n >= DSN_HUMAN_MAX) {
+            human->cut = true;
+            break;
+        }
         struct dsn_strview next = dsn_utf8_cut(part->text, DSN_HUMAN_MAX);
         human->cut |= next.n < part->text.n;
         if (role == DSN_PART_HTML)

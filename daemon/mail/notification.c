@@ -124,7 +124,7 @@ static void complete_type(struct dsn_draft *draft, yajl_val bounce) {
         if (cls && !recipient->status.cls && !answer.status.cls && !answer.smtp_code)
             recipient->status = (struct dsn_status){.cls = cls, .subject = -1, .detail = -1};
         if (!recipient->diagnostic.n && type.n)
-            recipient->diagnostic = dsn_arena_join(draft->arena, type, DSN_LIT(": "), sub);
+            recipient->diagnostic = sub.n ? dsn_arena_join(draft->arena, type, DSN_LIT(": "), sub) : type;
     }
 }
 

@@ -14,6 +14,7 @@
 #include "rfc3464.h"
 
 #include <glib.h>
+#include <strings.h>
 
 struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft) {
     struct dsn_recipient *grown = NULL;
@@ -29,30 +30,26 @@ struct dsn_recipient *dsn_draft_add(struct dsn_draft *draft) {
     return recipient;
 }
 
-static guint hash_address(gconstpointer key) {
-    const struct dsn_strview *address = key;
-    guint hash = 5381;
-    for (size_t i = 0; i < address->n; i++)
-        hash = hash * 33 + (unsigned char)dsn_to_lower(address->p[i]);
-    return hash;
-}
-
-static gboolean same_address(gconstpointer a, gconstpointer b) {
-    return dsn_sv_eq_nocase(*(const struct dsn_strview *)a, *(const struct dsn_strview *)b);
+/* An order, not a hash: whoever writes the report could make all of these the same. */
+static gint compare_addresses(gconstpointer a, gconstpointer b) {
+    const struct dsn_strview *x = a, *y = b;
+    size_t n = MIN(x->n, y->n); /* 0 where one is absent */
+    int order = n ? strncasecmp(x->p, y->p, n) : 0;
+    return order ? order : (x->n > y->n) - (x->n < y->n);
 }
 
 /* Adds the recipients that are new since. */
 static void complete_index(struct dsn_draft *draft) {
     if (!draft->index)
-        draft->index = g_hash_table_new(hash_address, same_address);
+        draft->index = g_tree_new(compare_addresses);
     for (; draft->indexed < draft->n; draft->indexed++) {
         struct dsn_strview *key =
             dsn_arena_alloc(draft->arena, sizeof *key); /* recipients move as they grow */
         if (!key)
             return;
         *key = draft->recipients[draft->indexed].final_recipient;
-        if (key->n && !g_hash_table_contains(draft->index, key))
-            g_hash_table_insert(draft->index, key, GSIZE_TO_POINTER(draft->indexed + 1));
+        if (key->n && !g_tree_lookup(draft->index, key))
+            g_tree_insert(draft->index, key, GSIZE_TO_POINTER(draft->indexed + 1));
     }
 }
 
@@ -60,14 +57,14 @@ struct dsn_recipient *dsn_draft_find(struct dsn_draft *draft, struct dsn_strview
     if (!address.n || !draft->n)
         return NULL;
     complete_index(draft);
-    size_t number = GPOINTER_TO_SIZE(g_hash_table_lookup(draft->index, &address));
+    size_t number = GPOINTER_TO_SIZE(g_tree_lookup(draft->index, &address));
     return number ? &draft->recipients[number - 1] : NULL;
 }
 
 void dsn_draft_keep(struct dsn_draft *draft, size_t n) {
     draft->n = n;
     draft->indexed = 0;
-    g_clear_pointer(&draft->index, g_hash_table_destroy);
+    g_clear_pointer(&draft->index, g_tree_destroy);
 }
 
 static bool read_delivery_status(struct dsn_draft *draft) {
@@ -162,18 +159,18 @@ static bool is_alive(const struct dsn_recipient *recipient) {
 /* Which of the addresses that failed have others behind them that mail got to, or still may: one of several
  * for whom an alias stands. */
 static void note_reached(struct dsn_draft *draft) {
-    GHashTable *alive = NULL;
+    GTree *alive = NULL;
     for (size_t i = 0; i < draft->n; i++) {
         struct dsn_recipient *recipient = &draft->recipients[i];
         if (!is_alive(recipient) || !recipient->recipient.n)
             continue;
         if (!alive)
-            alive = g_hash_table_new(hash_address, same_address);
-        g_hash_table_add(alive, &recipient->recipient);
+            alive = g_tree_new(compare_addresses);
+        g_tree_insert(alive, &recipient->recipient, recipient);
     }
     for (size_t i = 0; alive && i < draft->n; i++)
-        draft->recipients[i].reached = g_hash_table_contains(alive, &draft->recipients[i].recipient);
-    g_clear_pointer(&alive, g_hash_table_destroy);
+        draft->recipients[i].reached = g_tree_lookup(alive, &draft->recipients[i].recipient) != NULL;
+    g_clear_pointer(&alive, g_tree_destroy);
 }
 
 static void complete(struct dsn_draft *draft, const struct dsn_addressing *addressing) {

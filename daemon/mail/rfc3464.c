@@ -84,17 +84,31 @@ static const struct known_field *find_field(struct dsn_strview name) {
     return NULL;
 }
 
-static void store_diagnostic(struct dsn_draft *draft, struct dsn_recipient *recipient,
-                             struct dsn_strview value) {
+/* A recipient whose fields are being read. */
+struct group {
+    struct dsn_recipient *recipient; /* NULL: none has begun */
+    size_t capacity;                 /* of its extensions */
+    struct dsn_buffer diagnostic;    /* some write the field twice, and somebody might a thousand times */
+};
+
+static void store_diagnostic(struct dsn_draft *draft, struct group *group, struct dsn_strview value) {
     struct dsn_strview type;
     struct dsn_strview text = dsn_typed_split(draft->arena, value, &type);
+    struct dsn_buffer *all = &group->diagnostic;
+    size_t max = draft->limits->max_field_bytes;
     text = dsn_answer_unfold(draft->arena, text);
-    if (recipient->diagnostic.n && text.n) /* some write the field twice */
-        text = dsn_arena_join(draft->arena, recipient->diagnostic, DSN_LIT(" "), text);
-    if (text.n)
-        recipient->diagnostic = text;
     if (type.n)
-        recipient->diagnostic_type = type;
+        group->recipient->diagnostic_type = type;
+    struct dsn_strview fits = dsn_utf8_cut(text, all->n + 1 < max ? max - all->n - 1 : 0);
+    draft->report.truncated |= fits.n < text.n;
+    if (!fits.n)
+        return;
+    if (!all->arena)
+        dsn_buffer_init(all, draft->arena, fits.n);
+    if (all->n)
+        dsn_buffer_add_char(all, ' ');
+    dsn_buffer_add(all, fits);
+    group->recipient->diagnostic = dsn_buffer_view(all);
 }
 
 /* A name such as "dns; mx.example.com (192.0.2.1)" without type and comment. */
@@ -104,9 +118,9 @@ static struct dsn_strview read_mta(struct dsn_arena *arena, struct dsn_strview v
     return name.n ? name : DSN_NONE;
 }
 
-static void store(struct dsn_draft *draft, const struct known_field *known, struct dsn_recipient *recipient,
+static void store(struct dsn_draft *draft, const struct known_field *known, struct group *group,
                   struct dsn_strview value) {
-    char *base = known->per_recipient ? (char *)recipient : (char *)&draft->report;
+    char *base = known->per_recipient ? (char *)group->recipient : (char *)&draft->report;
     void *slot = base + known->offset;
     value = dsn_utf8_repair(draft->arena, value);
     switch (known->form) {
@@ -127,52 +141,74 @@ static void store(struct dsn_draft *draft, const struct known_field *known, stru
         *(struct dsn_status *)slot = dsn_status_read(dsn_comments_cut(draft->arena, value), NULL);
         break;
     case DIAGNOSTIC:
-        store_diagnostic(draft, recipient, value);
+        store_diagnostic(draft, group, value);
         break;
     }
 }
 
-static bool is_filled(const struct known_field *known, const struct dsn_recipient *recipient) {
-    if (known->form != ADDRESS && known->form != XTEXT_ADDRESS &&
-        known->offset != offsetof(struct dsn_recipient, dsn_action))
-        return false;
-    return ((const struct dsn_strview *)(const void *)((const char *)recipient + known->offset))->n > 0;
+static bool has(const struct dsn_recipient *recipient, const struct known_field *known) {
+    const void *slot = (const char *)recipient + known->offset;
+    return known->form == DATE     ? *(const int64_t *)slot != DSN_NO_TIME
+           : known->form == STATUS ? ((const struct dsn_status *)slot)->cls > 0
+                                   : ((const struct dsn_strview *)slot)->n > 0;
 }
 
-static bool keep_extension(struct dsn_draft *draft, struct dsn_recipient *recipient, struct dsn_field field,
-                           size_t *capacity) {
+/* Whether another such field is of another recipient. */
+static bool begins_next(const struct known_field *known, const struct dsn_recipient *recipient) {
+    bool telling = known->form == ADDRESS || known->form == XTEXT_ADDRESS ||
+                   known->offset == offsetof(struct dsn_recipient, dsn_action);
+    return telling && has(recipient, known);
+}
+
+static void keep_extension(struct dsn_draft *draft, struct group *group, struct dsn_field field) {
+    struct dsn_recipient *recipient = group->recipient;
     struct dsn_field *grown = dsn_arena_grow(draft->arena, (void *)(guintptr)recipient->extensions,
-                                             recipient->n_extensions, capacity, sizeof *grown);
+                                             recipient->n_extensions, &group->capacity, sizeof *grown);
     if (!grown)
-        return false;
+        return;
     field.name = dsn_utf8_repair(draft->arena, field.name);
     field.value = dsn_utf8_repair(draft->arena, field.value);
     grown[recipient->n_extensions++] = field;
     recipient->extensions = grown;
-    return true;
 }
 
 /* One group. A blank line between two recipients may be missing: an address or an action that the recipient
  * has already begins the next. */
 static bool read_group(struct dsn_draft *draft, const struct dsn_fields *fields) {
-    struct dsn_recipient *recipient = NULL;
-    size_t capacity = 0;
+    struct group group = {0};
     bool found = false;
     for (size_t i = 0; i < fields->n; i++) {
         const struct known_field *known = find_field(fields->items[i].name);
-        if (known && known->per_recipient && (!recipient || is_filled(known, recipient))) {
-            recipient = dsn_draft_add(draft);
-            capacity = 0;
-            if (!recipient)
+        if (known && known->per_recipient && (!group.recipient || begins_next(known, group.recipient))) {
+            group = (struct group){.recipient = dsn_draft_add(draft)};
+            if (!group.recipient)
                 return found;
         }
         if (known)
-            store(draft, known, recipient, fields->items[i].value);
-        else if (recipient)
-            keep_extension(draft, recipient, fields->items[i], &capacity);
+            store(draft, known, &group, fields->items[i].value);
+        else if (group.recipient)
+            keep_extension(draft, &group, fields->items[i]);
         found |= known != NULL;
     }
     return found;
+}
+
+/* Gives `to` what only `from` has. */
+static void complete(struct dsn_recipient *to, const struct dsn_recipient *from) {
+    if (!to->diagnostic.n)
+        to->diagnostic_type = from->diagnostic_type;
+    for (size_t i = 0; i < G_N_ELEMENTS(known_fields); i++) {
+        const struct known_field *known = &known_fields[i];
+        size_t size = known->form == DATE     ? sizeof(int64_t)
+                      : known->form == STATUS ? sizeof(struct dsn_status)
+                                              : sizeof(struct dsn_strview);
+        if (known->per_recipient && !has(to, known))
+            memcpy((char *)to + known->offset, (const char *)from + known->offset, size);
+    }
+    if (to->n_extensions)
+        return;
+    to->extensions = from->extensions;
+    to->n_extensions = from->n_extensions;
 }
 
 /* A group that names no recipient continues the one before it (a blank line too many), or says nothing. */
@@ -180,15 +216,7 @@ static void merge_nameless(struct dsn_draft *draft, size_t first) {
     struct dsn_recipient *last = draft->n > first ? &draft->recipients[draft->n - 1] : NULL;
     if (!last || last->final_recipient.n || last->original_recipient.n || draft->n < 2)
         return;
-    struct dsn_recipient *before = last - 1;
-    if (!before->diagnostic.n) {
-        before->diagnostic = last->diagnostic;
-        before->diagnostic_type = last->diagnostic_type;
-    }
-    if (!before->status.cls)
-        before->status = last->status;
-    if (!before->dsn_action.n)
-        before->dsn_action = last->dsn_action;
+    complete(last - 1, last);
     draft->n--;
 }
 

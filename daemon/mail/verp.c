@@ -233,10 +233,11 @@ enum dsn_error dsn_verp_message_id(const struct dsn_verp *verp, const char *doma
 
 /* Checking */
 
-/* The address behind a token that ends at `end`: up to the '@'. */
+/* The address behind a token that ends at `end`: up to the '@', which cannot be farther than a local part is
+ * long. */
 static struct dsn_strview encoded_at(struct dsn_strview text, size_t end) {
     size_t n = 0;
-    while (end + n < text.n && is_plain(text.p[end + n]))
+    while (n < DSN_VERP_LOCAL_MAX && end + n < text.n && is_plain(text.p[end + n]))
         n++;
     return end + n < text.n && text.p[end + n] == '@' ? dsn_sv(text.p + end, n) : DSN_NONE;
 }

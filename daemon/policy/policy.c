@@ -41,19 +41,21 @@ static const char *const deliveries[] = {"clears", "keeps", NULL};
 static const struct key {
     const char *name;
     enum key_type type;
-    size_t text, field; /* in struct texts; in struct dsn_policy */
-    int64_t min, max;   /* in ms */
+    size_t text, field;  /* in struct texts; in struct dsn_policy */
+    int64_t min, max;    /* bounces, or ms */
+    const char *refusal; /* of a duration outside of that */
     const char *const *choices;
 } keys[] = {
 #define KEY(name, type, field, ...)                                                                          \
     { #name, type, offsetof(struct texts, name), offsetof(struct dsn_policy, field), __VA_ARGS__ }
-    KEY(bounces, KEY_BOUNCES, bounces, 0, DSN_POLICY_MAX_BOUNCES, NULL),
-    KEY(over, KEY_DURATION, over_ms, 0, 365 * DAY, NULL),
-    KEY(window, KEY_DURATION, window_ms, DAY, 365 * DAY, NULL),
-    KEY(repeat, KEY_DURATION, repeat_ms, 0, 3650 * DAY, NULL),
-    KEY(expiry, KEY_EXPIRY, expiry_ms, SECOND, 3650 * DAY, NULL),
-    KEY(reach, KEY_CHOICE, scoped, 0, 0, reaches),
-    KEY(delivery, KEY_CHOICE, keeps, 0, 0, deliveries),
+    KEY(bounces, KEY_BOUNCES, bounces, 0, DSN_POLICY_MAX_BOUNCES, NULL, NULL),
+    KEY(over, KEY_DURATION, over_ms, 0, 365 * DAY, "out of range; expected at most 365d", NULL),
+    KEY(window, KEY_DURATION, window_ms, DAY, 365 * DAY, "out of range; expected 1d to 365d", NULL),
+    KEY(repeat, KEY_DURATION, repeat_ms, 0, 3650 * DAY, "out of range; expected at most 3650d", NULL),
+    KEY(expiry, KEY_EXPIRY, expiry_ms, SECOND, 3650 * DAY, "out of range; expected 1s to 3650d, or never",
+        NULL),
+    KEY(reach, KEY_CHOICE, scoped, 0, 0, NULL, reaches),
+    KEY(delivery, KEY_CHOICE, keeps, 0, 0, NULL, deliveries),
 #undef KEY
 };
 #define N_KEYS G_N_ELEMENTS(keys)
@@ -101,7 +103,7 @@ static const char *set_duration(const struct key *key, const char *text, void *f
     if (!dsn_units_duration(text, &ms))
         return "no duration; expected a number with its unit, one of ms, s, m, h, d, w, as in 14d";
     if (ms < key->min || ms > key->max)
-        return "out of range; expected at most 365d, 3650d for repeat and expiry";
+        return key->refusal;
     *(int64_t *)field = ms;
     return NULL;
 }
@@ -236,7 +238,13 @@ static void read_named(const struct reading *reading, const struct dsn_keyfile_g
 static void read_general(const struct reading *reading, const struct dsn_keyfile_group *group) {
     struct dsn_policies *policies = reading->policies;
     const char *allowed[N_KEYS + 3] = {"stale", "scope_headers"};
-    static const struct key stale = {"stale", KEY_DURATION, 0, 0, 3600 * SECOND, 3650 * DAY, NULL};
+    static const struct key stale = {
+        .name = "stale",
+        .type = KEY_DURATION,
+        .min = 3600 * SECOND,
+        .max = 3650 * DAY,
+        .refusal = "out of range; expected 1h to 3650d",
+    };
     for (size_t i = 0; i < N_KEYS; i++)
         allowed[i + 2] = keys[i].name;
     dsn_keyfile_only(reading->file, group, allowed, reading->problems);

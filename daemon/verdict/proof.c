@@ -38,15 +38,14 @@ bool dsn_knowledge_prove(const struct dsn_knowledge *knowledge, struct dsn_probl
         .rules = dsn_knowledge_rules(knowledge), .arena = dsn_arena_new(), .problems = problems};
     size_t n, tried = 0;
     const struct dsn_rule *const *rules = dsn_rules_all(proof.rules, &n);
-    bool good = proof.arena && !dsn_rules_scratch_fit(proof.rules, &proof.scratch);
+    bool proved = true, good = proof.arena && !dsn_rules_scratch_fit(proof.rules, &proof.scratch);
     for (size_t i = 0; good && i < n; i++) {
         for (const char **example = rules[i]->examples; *example; example++, tried++)
-            prove_example(&proof, rules[i], *example);
+            proved &= prove_example(&proof, rules[i], *example);
     }
-    good = good && dsn_problems_count(problems) == 0;
     dsn_matcher_scratch_free(proof.scratch);
     dsn_arena_free(proof.arena);
     if (n_examples)
         *n_examples = tried;
-    return good;
+    return good && proved;
 }

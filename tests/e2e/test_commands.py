@@ -43,6 +43,54 @@ class Tables(unittest.TestCase):
             self.assertEqual([json.loads(line)["kind"] for line in lines], ["bounce"])
 
 
+class Mbox(unittest.TestCase):
+    def mbox(self, n, text=""):
+        return "".join(f"From someone Sun Sep  7 21:40:07 2008\n{bounce(i).decode()}{text}\n" for i in range(n))
+
+    def test_one_larger_than_a_message_is_read_to_its_end_from_a_file_and_from_a_pipe(self):
+        text = self.mbox(20, "x" * 500_000 + "\n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "mbox")
+            path.write_text(text)
+            for lines in (dsnd("parse", path), dsnd("parse", "-", text=text)):
+                numbers = [json.loads(line)["source"]["number"] for line in lines.splitlines()]
+                self.assertEqual(numbers, list(range(1, 21)))
+
+    def test_prose_that_begins_as_its_lines_do_begins_no_message(self):
+        text = self.mbox(2, "\nFrom 10:30 on nobody is here.\n")
+        self.assertEqual(len(dsnd("parse", "-", text=text).splitlines()), 2)
+
+
+class Mistakes(unittest.TestCase):
+    def test_what_was_found_is_said(self):
+        for arguments, status, text in ((["explain", "nonsense"], 1, '"nonsense" is no code, no reason'),
+                                        (["dead", "revive"], 2, 'found "revive"; expected one of list, show, retry, drop'),
+                                        (["dead", "--format", "xml", "list"], 2, '"xml"; expected ndjson or table'),
+                                        (["keys", ""], 2, "expected one NAME"),
+                                        (["held", "keep"], 2, 'found "keep"; expected one of list, release, discard'),
+                                        (["tail", "--format", "xml"], 2, '"xml"; expected ndjson or table'),
+                                        (["tail", "x"], 2, '"x"')):
+            done = subprocess.run([DSND, *arguments], capture_output=True, text=True, timeout=LIMIT_S)
+            self.assertEqual(done.returncode, status, arguments)
+            self.assertIn(text, done.stderr)
+
+    def test_a_configuration_that_is_not_there_makes_no_rule_wrong(self):
+        done = subprocess.run([DSND, "check", "-c", "/nowhere/dsnd.conf"], capture_output=True, text=True, timeout=LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nowhere/dsnd.conf", done.stderr)
+        self.assertIn("all as they should be", done.stdout)
+
+
+class Printing(unittest.TestCase):
+    def test_what_cannot_be_printed_is_a_failure_however_much_it_is(self):
+        for arguments in (["classify", "550 no"], ["classify", *["550 no"] * 50], ["explain", "550"], ["parse", SAMPLES],
+                          ["check", "--knowledge", "."]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([DSND, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
+            self.assertEqual(done.returncode, 1, arguments[:2])
+            self.assertIn("not all could be written to standard output", done.stderr)
+
+
 class OwnKnowledge(unittest.TestCase):
     def test_every_command_takes_it(self):
         answer = "550 5.1.1 flurbl: no such user"

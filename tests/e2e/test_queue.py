@@ -356,6 +356,13 @@ class Dead(Queue):
         self.assertEqual((self.redis.client.xlen(DEAD), self.redis.client.xlen(INBOX)), (0, 0))
         self.assertEqual(self.dead("list"), "")
 
+    def test_what_cannot_be_printed_is_a_failure(self):
+        entry = self.redis.client.xrange(DEAD)[0][0]
+        for arguments in (["list"], ["show", entry]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([DSND, "dead", "-c", str(self.conf), *arguments], stdout=full, timeout=LIMIT_S)
+            self.assertEqual(done.returncode, 1, arguments)
+
     def test_wrong_use(self):
         for arguments in ([], ["revive"], ["list", "1-1"], ["retry"], ["drop", "--all", "1-1"], ["show"]):
             self.dead(*arguments, status=2)

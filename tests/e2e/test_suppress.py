@@ -216,6 +216,26 @@ class Suppress(ByHand):
         self.suppress("import", "--dry-run", "-", text="address\nc@example.com\n")
         self.assertEqual(self.listed(), ["a@example.com", "b@example.com"])
 
+    def test_import_passes_over_a_byte_order_mark_but_not_over_what_begins_like_one(self):
+        self.suppress("import", "-", text="\ufeffreason,email\nold,a@example.com\n")
+        self.suppress("import", "-", text="\ufb01b@example.com\n")
+        self.assertEqual(self.listed(), ["a@example.com", "\ufb01b@example.com"])
+
+    def test_a_dry_import_counts_no_address_that_is_none(self):
+        self.suppress("import", "--dry-run", "-", text="address\na@example.com\nnonsense\n", status=1)
+        self.assertIn("-:3 is no mail address and would not be imported", self.said)
+        self.assertIn("1 would be changed, 0 as they were, 1 failed", self.said)
+
+    def test_import_says_what_cannot_be_read(self):
+        self.suppress("import", str(self.folder), status=1)
+        self.assertIn(f"{self.folder}: Is a directory", self.said)
+
+    def test_a_story_that_cannot_be_printed_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([DSND, "suppress", "get", "-c", str(self.conf), "a@example.com"], stdout=full,
+                                  timeout=LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+
     def test_undo_takes_back_what_a_rule_decided_and_tells_it(self):
         rules = self.knowledge / "rules"
         (rules / "mine.rules").write_text("[mine]\nmatch = purple elephant\nreason = user-unknown\n"

@@ -102,6 +102,7 @@ START_TEST(a_loop_without_a_report_names_him_in_a_header) {
         "X-HmXmrOriginalRecipient: lena@isp.example\nFrom: us@shop.example\nTo: "
         "x@isp.example\n\nHi\n--b--\n");
     ck_assert_uint_eq(report->n_recipients, 1);
+    ck_assert_ptr_null(report->feedback_type.p); /* it does not say */
     ck_assert_int_eq(report->recipients[0].verdict.kind, DSN_KIND_COMPLAINT);
     assert_sv(report->recipients[0].recipient, "lena@isp.example");
 }

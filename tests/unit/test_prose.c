@@ -2,6 +2,10 @@
  */
 #include "read.h"
 
+#include "mail/html.h"
+
+#include <glib.h>
+
 #define BOUNCE "Return-Path: <>\nFrom: postmaster@mx.example\nTo: us@shop.example\nSubject: Undeliverable\n\n"
 
 START_TEST(a_guess_says_that_it_is_one) {
@@ -66,6 +70,20 @@ START_TEST(html_is_read_as_text) {
 }
 END_TEST
 
+/* Whether it ends in time is what this shows. */
+START_TEST(hidden_elements_that_nothing_closes_take_no_longer) {
+    enum { N = 600000 };
+    struct dsn_arena *arena = dsn_arena_new();
+    GString *html = g_string_new("<style>hidden</style>");
+    for (size_t i = 0; i < N; i++)
+        g_string_append(html, "<style>");
+    g_string_append(html, "shown<script>hidden</script>");
+    assert_sv(dsn_html_text(arena, dsn_sv(html->str, html->len)), "shown");
+    g_string_free(html, TRUE);
+    dsn_arena_free(arena);
+}
+END_TEST
+
 START_TEST(a_delay_in_prose_is_a_delay) {
     const struct dsn_report *report = read_text(
         BOUNCE "Recipient: lena@post.example\nYour mail could not be delivered for the last 4 hours.\n"
@@ -86,4 +104,5 @@ END_TEST
 
 RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient,
           a_message_id_is_no_recipient, an_address_that_runs_on_from_a_word_is_not_guessed,
-          a_parcel_is_no_mail, html_is_read_as_text, a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)
+          a_parcel_is_no_mail, html_is_read_as_text, hidden_elements_that_nothing_closes_take_no_longer,
+          a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)

@@ -92,6 +92,26 @@ START_TEST(recipients_without_a_blank_line_between_them_are_two) {
 }
 END_TEST
 
+START_TEST(a_blank_line_between_the_fields_of_a_recipient_loses_none) {
+    const struct dsn_recipient *r =
+        read_one(REPORT("Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n\n"
+                        "Action: delayed\nRemote-MTA: dns; mx.example.com\nDiagnostic-Code: smtp; 550 gone\n"
+                        "Last-Attempt-Date: Tue, 24 Nov 2026 10:00:05 +0100\nFinal-Log-ID: q1\n"
+                        "Will-Retry-Until: Wed, 25 Nov 2026 10:00:00 +0100\nX-Extra: kept\n"));
+    assert_sv(r->final_recipient, "user@example.com");
+    assert_sv(r->dsn_action, "failed");
+    assert_status(r->status, "5.1.1");
+    assert_sv(r->remote_mta, "mx.example.com");
+    assert_sv(r->diagnostic, "550 gone");
+    assert_sv(r->diagnostic_type, "smtp");
+    assert_sv(r->final_log_id, "q1");
+    ck_assert_int_eq(r->last_attempt_date, 1795510805);
+    ck_assert_int_eq(r->will_retry_until, 1795597200);
+    ck_assert_uint_eq(r->n_extensions, 1);
+    assert_sv(r->extensions[0].value, "kept");
+}
+END_TEST
+
 START_TEST(misspelt_fields_are_understood) {
     const struct dsn_recipient *r =
         read_one(REPORT("Final-Recepient: rfc822; user@example.com\nActoin: failed\n"
@@ -347,6 +367,21 @@ START_TEST(a_notification_of_feedback_is_a_complaint_only_where_somebody_complai
 }
 END_TEST
 
+START_TEST(a_notification_that_tells_but_the_type_has_that_as_its_diagnostic) {
+    static const char bounce[] =
+        "Subject: x\n\n{\"notificationType\":\"Bounce\",\"bounce\":{\"bounceType\":\"Permanent\"%s,"
+        "\"bouncedRecipients\":[{\"emailAddress\":\"user@example.com\"}]}}\n";
+    static const struct {
+        const char *sub, *diagnostic;
+    } cases[] = {{",\"bounceSubType\":\"General\"", "Permanent: General"}, {"", "Permanent"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *text = g_strdup_printf(bounce, cases[i].sub);
+        assert_sv(read_one(text)->diagnostic, cases[i].diagnostic);
+        g_free(text);
+    }
+}
+END_TEST
+
 #define FAILED "Final-Recipient: rfc822; user@example.com\nAction: failed\nStatus: 5.1.1\n"
 #define NESTED                                                                                               \
     "From: MAILER-DAEMON@mx.example.org\nMIME-Version: 1.0\n"                                                \
@@ -440,6 +475,48 @@ START_TEST(a_long_field_is_cut_at_its_limit) {
     ck_assert_uint_ge(report->recipients[0].diagnostic.n, 30);
     ck_assert_int_eq(report->recipients[0].verdict.action, DSN_ACTION_SUPPRESS);
     dsn_reader_free(own);
+}
+END_TEST
+
+START_TEST(a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit) {
+    const size_t max = 8 * 1024;
+    GString *fields = g_string_new(REPORT_HEAD FAILED);
+    for (unsigned i = 0; i < 900; i++)
+        g_string_append_printf(fields, "Diagnostic-Code: smtp; 550 5.1.1 no such user %u\n", i);
+    g_string_append(fields, REPORT_ORIGINAL);
+    const struct dsn_report *report = read_text(fields->str);
+    ck_assert(report->truncated);
+    ck_assert_uint_le(report->recipients[0].diagnostic.n, max);
+    ck_assert_uint_ge(report->recipients[0].diagnostic.n, max - 40);
+    ck_assert(
+        dsn_sv_starts_nocase(report->recipients[0].diagnostic,
+                             DSN_LIT("550 5.1.1 no such user 0 550 5.1.1 no such user 1 550 5.1.1 no such")));
+    g_string_free(fields, TRUE);
+}
+END_TEST
+
+/* Whether it ends in time is what this shows: every address has the same hash by 33, as GLib's hash of
+ * strings is. */
+START_TEST(addresses_that_are_made_to_collide_take_no_longer) {
+    enum { N = 100000, PAIRS = 17 };
+    const struct dsn_options options = {.limits = {.max_bytes = 64 << 20, .max_recipients = N}};
+    struct dsn_reader *own = NULL;
+    const struct dsn_report *report;
+    GString *text = g_string_new(REPORT_HEAD);
+    for (size_t i = 0; i < N; i++) {
+        g_string_append(text, "\nFinal-Recipient: rfc822; ");
+        for (size_t bit = 0; bit < PAIRS; bit++)
+            g_string_append(text, i >> bit & 1 ? "b=" : "a^");
+        g_string_append(text, "@example.com\nAction: delivered\n");
+    }
+    g_string_append(text, REPORT_ORIGINAL);
+    open_reader();
+    ck_assert_int_eq(dsn_reader_new(knowledge, &options, &own), DSN_OK);
+    ck_assert_int_eq(dsn_reader_read(own, dsn_sv(text->str, text->len), &report), DSN_OK);
+    ck_assert_uint_eq(report->n_recipients, N);
+    ck_assert(report->recipients[N - 1].reached);
+    dsn_reader_free(own);
+    g_string_free(text, TRUE);
 }
 END_TEST
 
@@ -585,7 +662,8 @@ START_TEST(an_answer_has_nothing_of_the_message_read_before) {
 END_TEST
 
 RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_is_never_the_report,
-          recipients_without_a_blank_line_between_them_are_two, misspelt_fields_are_understood,
+          recipients_without_a_blank_line_between_them_are_two,
+          a_blank_line_between_the_fields_of_a_recipient_loses_none, misspelt_fields_are_understood,
           missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
           global_status_and_headers_are_read, what_is_no_mail_is_refused,
           what_was_cut_off_before_the_returned_message_suppresses_nobody,
@@ -595,9 +673,11 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           an_alias_is_not_suppressed_where_one_of_those_behind_it_was_reached,
           the_action_says_what_happened_whatever_the_status,
           a_notification_of_feedback_is_a_complaint_only_where_somebody_complained,
-          limits_that_were_reached_are_told, every_limit_is_told_where_it_is_reached,
+          addresses_that_are_made_to_collide_take_no_longer, limits_that_were_reached_are_told,
+          every_limit_is_told_where_it_is_reached,
           json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
-          a_long_field_is_cut_at_its_limit, answers_get_their_verdict,
+          a_long_field_is_cut_at_its_limit, a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit,
+          a_notification_that_tells_but_the_type_has_that_as_its_diagnostic, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
           event_id_is_the_same_for_the_same_report_and_differs_by_recipient,
           an_answer_has_nothing_of_the_message_read_before)

@@ -2,6 +2,7 @@
  * Python's hmac and base64 modules. */
 #include "unit.h"
 
+#include <glib.h>
 #include <stdio.h>
 
 #define KEY_A "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -231,6 +232,20 @@ START_TEST(a_token_is_found_wherever_it_stands) {
 }
 END_TEST
 
+/* Whether it ends in time is what this shows: each looks like the beginning of a token up to the end. */
+START_TEST(what_only_begins_like_tokens_takes_no_longer) {
+    static const char one[] = "abcdefghijklmnopqrstu-";
+    enum { N = 200000 };
+    struct dsn_verp *verp = keys("a = " KEY_A "\n");
+    GString *text = g_string_sized_new(N * sizeof one);
+    for (size_t i = 0; i < N; i++)
+        g_string_append(text, one);
+    assert_result(verp, text->str, "jane@example.org", "none");
+    dsn_verp_unref(verp);
+    g_string_free(text, TRUE);
+}
+END_TEST
+
 START_TEST(what_cannot_be_signed_is_refused) {
     struct dsn_verp *verp = keys("a = " KEY_A "\n");
     char out[DSN_VERP_SIZE];
@@ -254,4 +269,4 @@ RUN_SUITE("verp", return_addresses_are_as_the_format_says, every_address_fits_an
           case_does_not_matter, any_change_is_found, a_signature_proves_no_other_address,
           a_message_id_is_no_return_address, signatures_end, keys_rotate,
           keys_that_are_none_are_refused_without_being_shown, a_token_is_found_wherever_it_stands,
-          what_cannot_be_signed_is_refused)
+          what_only_begins_like_tokens_takes_no_longer, what_cannot_be_signed_is_refused)
