@@ -14,8 +14,8 @@ struct dsn_prose_own {
 
 void dsn_prose_own_read(struct dsn_draft *draft, struct dsn_prose_own *out);
 
-/* Whether a usable address can be the one that failed: it is not the report's own, nor a postmaster's, nor run
- * together with a word before it. */
+/* Whether a usable address can be the one that failed: it is not the report's own, nor a postmaster's, nor
+ * run together with a word before it. */
 bool dsn_prose_may_fail(const struct dsn_prose_own *own, struct dsn_strview address);
 
 /* The first address in `text` that can be the one that failed. Returns 1, or 0 where there is none. */

@@ -28,7 +28,7 @@ struct dsn_draft {
     struct dsn_recipient *recipients; /* becomes report.recipients */
     size_t n, capacity;
     bool json_too_deep; /* what may be a notification was not read for that */
-    GTree *index;  /* their numbers, from 1, by final recipient; NULL: nobody was looked for */
+    GTree *index;       /* their numbers, from 1, by final recipient; NULL: nobody was looked for */
     size_t indexed;
 };
 

@@ -10,6 +10,7 @@
 #include "base/sv.h"
 #include "base/units.h"
 #include "feed/feed.h"
+#include "knowledge.h"
 #include "mail/return_path.h"
 #include "verdict/words.h"
 
@@ -152,7 +153,7 @@ static const struct key keys[] = {
     {"run", "queue", KEY_NUMBER, CONF(queue), "256", .min = 1, .max = 100000},
     {"run", "queue_bytes", KEY_SIZE, CONF(queue_bytes), "32MiB", .min = KIB, .max = 65536 * MIB},
     {"run", "drain", KEY_DURATION, CONF(drain_ms), "10s", .min = 0, .max = 600 * SECOND},
-    {"knowledge", "dir", KEY_TEXT, CONF(knowledge_dir), "/etc/dsnd", .refuse = refuse_path},
+    {"knowledge", "dir", KEY_TEXT, CONF(knowledge_dir), DSN_KNOWLEDGE_PATH, .refuse = refuse_path},
     {"log", "level", KEY_CHOICE, CONF(log_level), "info", .choices = log_levels},
     {"log", "mask_addresses", KEY_CHOICE, CONF(mask_addresses), "no", .choices = booleans},
     {"event", "headers", KEY_LIST, CONF(event_headers), .fallback = NULL},

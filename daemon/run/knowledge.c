@@ -66,8 +66,12 @@ enum dsn_error dsn_knowledge_load(const char *dir, struct dsn_problems *problems
                                   struct dsn_knowledge **out) {
     struct gather gather = {g_array_new(FALSE, FALSE, sizeof(struct dsn_knowledge_file)), problems, false};
     g_array_set_clear_func(gather.files, clear_file);
-    if (dir)
+    if (dir && strcmp(dir, DSN_KNOWLEDGE_PATH) != 0 && !g_file_test(dir, G_FILE_TEST_IS_DIR)) {
+        dsn_problems_add(problems, dir, 0, "is no directory; expected one with rules, formats or codes.conf");
+        gather.failed = true;
+    } else if (dir) {
         read_all(&gather, dir);
+    }
     enum dsn_error error = DSN_ERR_SYNTAX;
     if (!gather.failed)
         error = dsn_knowledge_new((const struct dsn_knowledge_file *)(const void *)gather.files->data,

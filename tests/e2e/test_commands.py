@@ -105,9 +105,16 @@ class OwnKnowledge(unittest.TestCase):
                 self.assertEqual((event["rule"], event["reason"]), ("own-flurbl", "blocked"))
             for operand in (path / "bounce.eml", answer):
                 self.assertIn("own-flurbl", dsnd("explain", "--knowledge", folder, operand))
+            (path / "nothing").mkdir()
             with_own, built_in = (int(re.search(r"(\d+) rules", dsnd("check", "--knowledge", directory))[1])
                                   for directory in (folder, path / "nothing"))
             self.assertEqual(with_own, built_in + 1)
+
+    def test_a_directory_that_is_not_there_is_told(self):
+        for command in (["parse", SAMPLES], ["classify", "550 no"], ["explain", "550 no"], ["check"]):
+            done = subprocess.run([DSND, *command, "--knowledge", "/nowhere"], capture_output=True, text=True, timeout=LIMIT_S)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), command[0])
+            self.assertIn("/nowhere: is no directory", done.stderr)
 
 
 MINE = """[mine]

@@ -159,6 +159,7 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "messages"
 class Corpus(Case):
     def test_real_bounces_arrive_whole_with_everything_that_dsnd_knows(self):
         shutil.rmtree(self.knowledge)
+        self.knowledge.mkdir()
         for file in sorted(CORPUS.iterdir()):
             self.maildir.deliver(file.read_bytes(), name=file.name)
         # One file of the corpus could be an mbox of two: parse takes it for one, a maildir's file never is.
