@@ -107,6 +107,7 @@ static enum dsn_error read_piece(struct dsn_replay *replay, struct dsn_position 
     size_t head = replay->n_frames;
     add(replay, DSN_WIRE_EVENTS);
     replay->n_frames += 2;
+    replay->bytes = 0; /* of the events: one always goes, however large */
     if (!error)
         error = dsn_streams_read(replay->streams, position, max, add_entry, &piece);
     char *text = dsn_position_text(position);
@@ -183,7 +184,7 @@ static size_t return_envelope(struct dsn_replay *replay, const struct dsn_strvie
 static void serve(struct dsn_replay *replay) {
     enum dsn_error error = dsn_wire_receive(replay->socket, &replay->request);
     if (error == DSN_OK || error == DSN_ERR_LIMIT) {
-        replay->n_frames = replay->bytes = 0;
+        replay->n_frames = 0;
         replay->deadline_ms = dsn_clock_monotonic_ms() + replay->settings.streams.redis.timeout_ms;
         g_string_chunk_clear(replay->texts);
         struct dsn_strview frames[DSN_WIRE_MAX_FRAMES];
@@ -191,7 +192,6 @@ static void serve(struct dsn_replay *replay) {
         for (size_t i = 0; i < n; i++)
             frames[i] = dsn_wire_frame(&replay->request, i);
         size_t first = return_envelope(replay, frames, n);
-        replay->bytes = 0;
         answer(replay, frames + first, n - first);
         if (!dsn_wire_send(replay->socket, replay->frames, replay->n_frames))
             DSN_LOG(DSN_LOG_WARNING, "replay-failed", dsn_log_str("error", zmq_strerror(zmq_errno())));

@@ -82,6 +82,7 @@ end
 local function suppress(book, known, name, policy)
     local repeated = known.till == math.huge or known.at - known.till <= policy['repeat']
     if known.before ~= 'suppressed' then known.times = (repeated and known.times or 0) + 1 end
+    known.times = math.max(known.times, 1) -- an operator's suppression has none
     local expiry = policy.expiry[math.min(known.times, #policy.expiry)]
     local till = expiry < 0 and math.huge or known.at + expiry
     if known.before == 'suppressed' and till <= known.till then return false end
@@ -91,6 +92,7 @@ local function suppress(book, known, name, policy)
     put(known, 'times', whole(known.times))
     put(known, 'policy', name)
     redis.call('ZADD', book.suppressed, whole(till), known.address)
+    if known.before == 'held' then redis.call('ZREM', book.held, known.address) end
     return true
 end
 

@@ -181,15 +181,15 @@ static struct dsn_overview_day *day_at(const struct dsn_overview *overview, guin
     return g_ptr_array_index(overview->days, i);
 }
 
-/* Moves the window to today; returns from which day on the counts have to be read again: those before
- * yesterday do not change any more. */
+/* Moves the window to today; returns from which day on the counts have to be read: those that were before
+ * yesterday when they were read do not change any more. */
 static guint turn_calendar(struct dsn_overview *overview) {
     GPtrArray *days = g_ptr_array_new_with_free_func(free_day);
     int64_t now_ms = dsn_clock_real_ms();
     guint kept = 0;
     for (int i = DSN_OVERVIEW_DAYS - 1; i >= 0; i--) {
         struct dsn_overview_day *day = new_day(now_ms - i * DAY_MS);
-        for (guint k = 0; k < overview->days->len && i > 1; k++) {
+        for (guint k = 0; k + 2 < overview->days->len && kept == days->len; k++) {
             struct dsn_overview_day *old = day_at(overview, k);
             if (strcmp(old->day, day->day) != 0)
                 continue;
@@ -202,7 +202,7 @@ static guint turn_calendar(struct dsn_overview *overview) {
     }
     g_ptr_array_unref(overview->days);
     overview->days = days;
-    return kept == DSN_OVERVIEW_DAYS - 2 ? kept : 0;
+    return kept;
 }
 
 static enum dsn_error take_day(struct dsn_redis *redis, struct dsn_overview_day *day) {

@@ -25,9 +25,9 @@ struct key {
     enum key_type type;
     size_t
         offset; /* of a char *, int64_t or char ** in struct dsn_conf (struct dsn_conf_source in "source") */
-    const char *fallback;                /* as it would stand in the file; NULL: none */
-    int64_t min, max;                    /* of an amount, in its smallest unit */
-    const char *const *choices;          /* of a choice, ended by NULL */
+    const char *fallback;       /* as it would stand in the file; NULL: none */
+    int64_t min, max;           /* of an amount, in its smallest unit; of a list, how many at least */
+    const char *const *choices; /* of a choice, ended by NULL */
     const char *(*refuse)(const char *); /* of a text, or of each in a list: what is wrong with it, or NULL */
 };
 
@@ -98,9 +98,9 @@ static const struct key keys[] = {
     {"redis", "server", KEY_TEXT, CONF(redis_server), "127.0.0.1:6379", .refuse = refuse_server},
     {"redis", "prefix", KEY_TEXT, CONF(redis_prefix), "dsn", .refuse = refuse_prefix},
     {"redis", "shards", KEY_NUMBER, CONF(redis_shards), "1", .min = 1, .max = 16384},
-    {"redis", "sentinels", KEY_LIST, CONF(redis_sentinels), .fallback = NULL, .refuse = refuse_server},
+    {"redis", "sentinels", KEY_LIST, CONF(redis_sentinels), .min = 1, .refuse = refuse_server},
     {"redis", "master", KEY_TEXT, CONF(redis_master), .fallback = "mymaster"},
-    {"redis", "cluster", KEY_LIST, CONF(redis_cluster), .fallback = NULL, .refuse = refuse_server},
+    {"redis", "cluster", KEY_LIST, CONF(redis_cluster), .min = 1, .refuse = refuse_server},
     {"redis", "wait_replicas", KEY_NUMBER, CONF(redis_wait_replicas), "0", .min = 0, .max = 100},
     {"redis", "user", KEY_TEXT, CONF(redis_user), .fallback = NULL},
     {"redis", "password_file", KEY_TEXT, CONF(redis_password_file), NULL, .refuse = refuse_path},
@@ -250,6 +250,8 @@ static void set_text(const struct reading *reading, struct place place, const st
 
 static void set_list(const struct reading *reading, struct place place, const struct key *key, char ***out) {
     char **list = dsn_keyfile_get_list(place.group, place.key);
+    if (g_strv_length(list) < key->min)
+        complain(reading, place, "", key->refuse(""));
     for (size_t i = 0; list[i]; i++) {
         const char *refusal = key->refuse ? key->refuse(list[i]) : NULL;
         for (size_t k = 0; !refusal && k < i; k++)

@@ -10,6 +10,16 @@ struct gather {
     bool failed;
 };
 
+/* What is not there need not be; what is there and cannot be read must not be passed over. Takes the error.
+ */
+static void complain(struct gather *gather, const char *path, GError *error) {
+    if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        dsn_problems_add(gather->problems, path, 0, "%s", error->message);
+        gather->failed = true;
+    }
+    g_error_free(error);
+}
+
 static void read_file(struct gather *gather, const char *path) {
     GError *error = NULL;
     char *text;
@@ -17,11 +27,9 @@ static void read_file(struct gather *gather, const char *path) {
     if (g_file_get_contents(path, &text, &n, &error)) {
         struct dsn_knowledge_file file = {g_strdup(path), {text, n}};
         g_array_append_val(gather->files, file);
-    } else if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
-        dsn_problems_add(gather->problems, path, 0, "%s", error->message);
-        gather->failed = true;
+    } else {
+        complain(gather, path, error);
     }
-    g_clear_error(&error);
 }
 
 static gint by_name(gconstpointer a, gconstpointer b) {
@@ -32,7 +40,10 @@ static gint by_name(gconstpointer a, gconstpointer b) {
 static void read_folder(struct gather *gather, const char *dir, const char *folder, const char *suffix) {
     char *path = g_build_filename(dir, folder, NULL);
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    GDir *open = g_dir_open(path, 0, NULL);
+    GError *error = NULL;
+    GDir *open = g_dir_open(path, 0, &error);
+    if (!open)
+        complain(gather, path, error);
     for (const char *name; open && (name = g_dir_read_name(open));)
         if (g_str_has_suffix(name, suffix) && name[0] != '.')
             g_ptr_array_add(names, g_build_filename(path, name, NULL));

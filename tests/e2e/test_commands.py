@@ -116,6 +116,14 @@ class OwnKnowledge(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (1, ""), command[0])
             self.assertIn("/nowhere: is no directory", done.stderr)
 
+    def test_a_folder_that_cannot_be_read_is_named(self):
+        for name in ("rules", "formats"):
+            with tempfile.TemporaryDirectory() as folder:
+                pathlib.Path(folder, name).write_text("it should be a folder")
+                done = subprocess.run([DSND, "check", "--knowledge", folder], capture_output=True, text=True, timeout=LIMIT_S)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{folder}/{name}: ", done.stderr)
+
 
 MINE = """[mine]
 sample    = mine.eml

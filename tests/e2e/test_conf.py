@@ -45,6 +45,8 @@ class Configuration(Case):
         self.assert_refused(source + "[redis]\nserver = tls:redis.example.net:6380\n", 4, "no TLS")
         self.assert_refused(source + "[redis]\nuser = dsnd\n", 4, "password_file")
         self.assert_refused(source + "[redis]\nsentinels = 127.0.0.1\n", 4, "HOST:PORT")
+        for servers in ("sentinels =", "cluster = ;"):
+            self.assert_refused(source + f"[redis]\n{servers}\n", 4, servers.split()[0], "HOST:PORT")
         self.assert_refused(source + "[redis]\nshards = many\n", 4, "no number")
         self.assert_refused(source + "[source b]\nkind = stream\npath = /n\n", 5, "path", "claim_after")
         self.assert_refused(source + "[source b]\nkind = lmtp\nlisten = 192.0.2.1:24\n", 5, "loopback")

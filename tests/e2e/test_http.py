@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 
 import debs
-from harness import DSND, LIMIT_S, PREFIX, ROOT, Case, bounce, free_port, wait_until
+from harness import DSND, LIMIT_S, PREFIX, ROOT, Case, bounce, free_port, sanitizer, wait_until
 from test_lookup import Client
 
 PROMETHEUS = ROOT / "contrib" / "prometheus"
@@ -328,6 +328,37 @@ class Page(HttpCase):
         self.assertTrue(next(s for s in snapshots if "days" not in s and s["obstacle"] == "Redis is away"))
         self.redis.start()
         self.assertTrue(next(s for s in snapshots if s.get("n_events") == 3 and not s["obstacle"]))
+
+    @unittest.skipIf(sanitizer(), "AddressSanitizer wants to be loaded first")
+    def test_days_are_right_however_the_clock_is_stepped(self):
+        library = next(debs.unpacked("libfaketime").rglob("libfaketimeMT.so.1"), None)
+        if not library:
+            self.skipTest("the Debian package libfaketime cannot be had here")
+        clock = self.maildir.path / "clock"  # where the threads that read mail may read
+        days = [time.strftime("%Y%m%d", time.gmtime(time.time() - n * 86400)) for n in range(6)]
+
+        def step(by):
+            (self.folder / "clock").write_text(f"{by:+}d")
+            (self.folder / "clock").rename(clock)
+
+        def counted(last, *of):
+            _, response = self.watch()
+            told = next(s["days"] for s in self.snapshots(response) if s.get("days", [{}])[-1].get("day") == last)
+            response.close()
+            return [day["events"] for name in of for day in told if day["day"] == name]
+
+        for n in (1, 5):
+            self.redis.client.hset(f"{PREFIX}stats:{days[n]}", "events", 7)
+        step(0)
+        self.start(prefix=["env", f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={clock}", "FAKETIME_CACHE_DURATION=1",
+                           "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_FORCE_MONOTONIC_FIX=0"])
+        self.assertEqual(counted(days[0], days[1], days[5]), [7, 7])
+        step(-1)
+        self.assertEqual(counted(days[1], days[1], days[5]), [7, 7])
+        self.redis.client.hset(f"{PREFIX}stats:{days[1]}", "events", 8)
+        step(3)
+        later = time.strftime("%Y%m%d", time.gmtime(time.time() + 3 * 86400))
+        self.assertEqual(counted(later, days[1], days[5]), [8, 7])
 
     def test_what_redis_holds_is_a_text_whatever_it_is(self):
         self.redis.client.xadd(PREFIX + "events", {"id": "x", "topic": "x", "event": 'no "json"\n\ndata: {}'})

@@ -28,6 +28,12 @@ class Replay(Case):
         self.assertEqual(asker.replay("0", "7"), (events, position))
         self.assertEqual(len(asker.ask("REPLAY", "0", "7")), 3 + 3 * 7)
 
+    def test_a_large_event_does_not_hide_those_after_it(self):
+        self.start()
+        for event in ("x" * (5 << 20), "y"):
+            self.redis.client.xadd(PREFIX + "events", {"topic": "t", "event": event})
+        self.assertEqual([len(event) for _, _, event in self.asker().replay("0")[0]], [5 << 20, 1])
+
     def test_events_after_a_position_come_and_no_others(self):
         self.start()
         self.store(range(20))

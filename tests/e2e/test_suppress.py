@@ -70,6 +70,16 @@ class Suppress(ByHand):
         self.suppress("remove", "jane@example.com")
         self.assertEqual(len(self.stream()), 2)
 
+    def test_what_is_suppressed_by_hand_can_bounce(self):
+        self.suppress("add", "--for", "1d", "user1.0@example1.com")
+        self.suppress("add", "user2.0@example2.com")
+        self.bounces(1, 2)
+        self.assertEqual(self.listed(), ["user1.0@example1.com", "user2.0@example2.com"])
+        self.assertEqual(self.stats("events"), 2)
+        until = {n: self.redis.client.zscore(PREFIX + "suppressed", f"user{n}.0@example{n}.com") for n in (1, 2)}
+        self.assertEqual(until[2], float("inf"))
+        self.assertGreater(until[1], int(self.redis.client.time()[0]) * 1000 + 2 * DAY_MS)  # a policy's is longer
+
     def test_it_can_end(self):
         self.suppress("add", "--for", "30d", "jane@example.com")
         until = self.redis.client.zscore(PREFIX + "suppressed", "jane@example.com")
@@ -355,6 +365,15 @@ class Held(ByHand):
         self.assertEqual(self.listed(), ["user1.0@example1.com", "user2.0@example2.com"])
         self.assertEqual(self.last_event()["kind"], "suppression")
         self.assertNotIn("user", self.held("list"))
+
+    def test_what_bounces_after_the_outage_is_held_no_more(self):
+        self.outage(n=1)
+        self.assertIn("user1.0@example1.com", self.redis.client.zrange(PREFIX + "held:google", 0, -1))
+        self.redis.client.delete(PREFIX + "guard")
+        self.maildir.deliver(bounce(1).replace(b"mx.example.com\nDiag", b"aspmx.l.google.com\nDiag").replace(b"<bounce", b"<b"))
+        self.once()
+        self.assertEqual((self.state("user1.0@example1.com"), self.listed()), ("suppressed", ["user1.0@example1.com"]))
+        self.assertEqual(self.redis.client.zrange(PREFIX + "held:google", 0, -1), [])
 
     def test_what_was_suppressed_before_it_was_known_is_taken_back(self):
         self.outage(bounces=3, n=6)

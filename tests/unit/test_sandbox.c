@@ -58,7 +58,7 @@ END_TEST
 struct attempt {
     const char *folder, *inside;
     enum dsn_error entered;
-    int read_inside, read_outside, inet, local, forked, killed;
+    int read_inside, read_outside, inet, local, forked, killed, killed_thread, owned, leased;
     int errno_outside, errno_parent;
     size_t written; /* ways to open it for writing that were not refused */
     pid_t parent;
@@ -108,6 +108,11 @@ static void *attempt_all(void *argument) {
     if (a->forked == 0)
         _exit(0);
     a->killed = kill(a->parent, 0);
+    a->killed_thread = (int)syscall(SYS_tgkill, a->parent, a->parent, 0);
+    int fd = open(a->inside, O_RDONLY);
+    a->owned = fcntl(fd, F_SETOWN, a->parent); /* who gets the signals of F_SETSIG */
+    a->leased = fcntl(fd, F_SETLEASE, F_RDLCK);
+    close(fd);
     a->errno_parent = syscall(SYS_getppid) < 0 ? errno : 0;
     a->read_japanese = reads_japanese();
     return NULL;
@@ -136,9 +141,27 @@ START_TEST(a_thread_that_reads_mail_can_do_nothing_else) {
     ck_assert_int_lt(a.local, 0);
     ck_assert_int_lt(a.forked, 0);
     ck_assert_int_lt(a.killed, 0);
+    ck_assert_int_lt(a.killed_thread, 0);
+    ck_assert_int_lt(a.owned, 0);
+    ck_assert_int_eq(a.leased, 0); /* maildir.c asks for that */
     ck_assert(a.read_japanese);
     ck_assert_int_ge(try_open("/etc/passwd", O_RDONLY), 0); /* other threads are as they were */
 }
 END_TEST
 
-RUN_SUITE("sandbox", a_thread_that_reads_mail_can_do_nothing_else, it_is_entered_without_asking_for_memory)
+/* abort(3) would send itself a signal. */
+START_TEST(what_cannot_go_on_ends_there_too) {
+    const char *const readable[] = {"/tmp", NULL};
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        dsn_sandbox_enter(readable);
+        abort();
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_ne(status, 0);
+}
+END_TEST
+
+RUN_SUITE("sandbox", a_thread_that_reads_mail_can_do_nothing_else, it_is_entered_without_asking_for_memory,
+          what_cannot_go_on_ends_there_too)
