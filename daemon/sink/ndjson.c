@@ -79,17 +79,21 @@ static bool store_position(struct ndjson *n, const char *position) {
     return good;
 }
 
-/* Where the file is the same one, cuts off what is not accounted for. */
-static void load_position(struct ndjson *n) {
+/* Where the file is the same one, cuts off what is not accounted for. False: there is a position that cannot
+ * be read, and without it all would be written again. */
+static bool load_position(struct ndjson *n, char *why, size_t why_size) {
+    GError *error = NULL;
     char *text = NULL;
     struct stat info;
     intmax_t size = 0;
     uintmax_t device = 0, inode = 0;
-    if (fstat(n->fd, &info) != 0)
-        return;
-    n->size = info.st_size;
-    if (!g_file_get_contents(n->position_path, &text, NULL, NULL))
-        return;
+    n->size = fstat(n->fd, &info) == 0 ? info.st_size : 0;
+    if (!g_file_get_contents(n->position_path, &text, NULL, &error)) {
+        bool absent = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+        snprintf(why, why_size, "%s", error->message);
+        g_error_free(error);
+        return absent;
+    }
     char *space = strchr(text, ' ');
     if (space && sscanf(space, " %jd %ju:%ju", &size, &device, &inode) == 3) {
         *space = '\0';
@@ -99,6 +103,7 @@ static void load_position(struct ndjson *n) {
             n->size = size;
     }
     g_free(text);
+    return true;
 }
 
 /* As a publisher */
@@ -198,7 +203,10 @@ enum dsn_error dsn_ndjson_open(const struct dsn_ndjson_settings *settings, char 
         close_file(&n->sink);
         return DSN_ERR_IO;
     }
-    load_position(n);
+    if (!load_position(n, why, why_size)) {
+        close_file(&n->sink);
+        return DSN_ERR_IO;
+    }
     *out = &n->sink;
     return DSN_OK;
 }

@@ -55,6 +55,17 @@ class Files(Case):
         self.assertEqual(len(self.events()), 40)
         self.assertEqual(self.lines(), self.events())
 
+    def test_a_position_that_cannot_be_read_is_told_and_nothing_is_written_again(self):
+        self.deliver(range(3))
+        self.once()
+        position = self.folder / "events.ndjson.position"
+        position.unlink()
+        position.mkdir()
+        daemon = self.start("--once", wait=False)
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn(str(position), daemon.log())
+        self.assertEqual(self.lines(), self.events())
+
     def test_it_is_rotated(self):
         daemon = self.start()
         rotated = []
