@@ -135,10 +135,11 @@ local function accuse(book, known, e)
     return true
 end
 
--- A delivery: the mailbox is there. It says nothing against a bounce that came later.
+-- A delivery: the mailbox is there. It says nothing against a bounce that came later, nor against an operator's word.
 local function acquit(book, known, e)
     local policy = policies[known.policy]
-    if e.happened < known.latest or (known.state ~= 'ok' and policy and policy.keeps) then return false end
+    local keeps = known.policy == 'operator' or (policy and policy.keeps)
+    if e.happened < known.latest or (known.state ~= 'ok' and keeps) then return false end
     clear(book, known, e.happened)
     return known.before ~= 'ok'
 end

@@ -80,6 +80,16 @@ class Suppress(ByHand):
         self.assertEqual(until[2], float("inf"))
         self.assertGreater(until[1], int(self.redis.client.time()[0]) * 1000 + 2 * DAY_MS)  # a policy's is longer
 
+    def test_a_delivery_clears_what_bounced_and_not_what_an_operator_said(self):
+        self.suppress("add", "--reason", "asked-for", "user1.0@example1.com")
+        self.bounces(2)
+        for n in (1, 2):
+            self.maildir.deliver(bounce(n + 100, "2.0.0", 250, "ok", "delivered").replace(
+                f"user{n + 100}.0@example{n % 50}.com".encode(), f"user{n}.0@example{n}.com".encode()))
+        self.once()
+        self.assertEqual(self.stats("kind:delivered"), 2)
+        self.assertEqual(self.listed(), ["user1.0@example1.com"])
+
     def test_it_can_end(self):
         self.suppress("add", "--for", "30d", "jane@example.com")
         until = self.redis.client.zscore(PREFIX + "suppressed", "jane@example.com")
