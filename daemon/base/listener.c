@@ -131,6 +131,12 @@ enum dsn_error dsn_listener_open(const struct dsn_listener_settings *settings, c
     return DSN_OK;
 }
 
+int dsn_listener_accept(int listener, bool *crowded) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    *crowded = fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
+    return fd;
+}
+
 int dsn_listener_connect(const char *text, int timeout_ms) {
     const struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
     struct dsn_endpoint address = {0};

@@ -4,6 +4,7 @@
 
 #include "dsn/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What is wrong with "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH", for people; NULL where nothing is. */
@@ -23,6 +24,10 @@ struct dsn_listener_settings {
  * it has none. On failure `why` says for people what is wrong. */
 enum dsn_error dsn_listener_open(const struct dsn_listener_settings *settings, char *why, size_t why_size,
                                  int *fd, char **path);
+
+/* The next client, whose descriptor does not block; -1: there is none. `*crowded`: there is one for whom
+ * descriptors or memory are wanting (errno), so that it is of no use to ask again at once. */
+int dsn_listener_accept(int listener, bool *crowded);
 
 /* Connects to such an address. No read and no write waits longer than `timeout_ms`. -1: nobody is there, and
  * errno says why. */

@@ -39,7 +39,7 @@ struct dsn_lookup {
     int listener, wake_fd;
     pthread_t thread;
     bool started;
-    bool crowded; /* no file descriptor for another client: the next try waits */
+    bool crowded; /* another client could not be let in: the next try waits */
     _Atomic bool stopping;
     struct dsn_suppressed *suppressed;
     struct dsn_arena *arena; /* of a round */
@@ -107,8 +107,7 @@ static void drop_oldest(struct dsn_lookup *lookup) {
 
 static void accept_clients(struct dsn_lookup *lookup, int64_t now_ms) {
     for (int n = 0; n < BACKLOG; n++) {
-        int fd = accept4(lookup->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        lookup->crowded = fd < 0 && (errno == EMFILE || errno == ENFILE);
+        int fd = dsn_listener_accept(lookup->listener, &lookup->crowded);
         if (lookup->crowded || (fd >= 0 && lookup->clients->len >= lookup->settings->max_clients))
             drop_oldest(lookup);
         if (fd < 0)

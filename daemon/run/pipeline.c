@@ -226,7 +226,8 @@ static bool start_thread(pthread_t *thread, const char *name, void *(*run)(void 
     return true;
 }
 
-/* All or nothing: what has started when a thread cannot be had is stopped and waited for by close. */
+/* Fewer workers than there were to be do. What has started when another thread cannot be had is stopped and
+ * waited for by close. */
 enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
     pipeline->workers = g_new0(struct worker_thread, pipeline->n_workers);
     pipeline->sources_left = pipeline->n_sources;

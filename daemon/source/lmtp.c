@@ -200,8 +200,9 @@ static void set_crowded(struct dsn_lmtp *lmtp, bool crowded) {
 
 static void accept_clients(struct dsn_lmtp *lmtp) {
     while (lmtp->clients->len < lmtp->max_clients) {
-        int fd = accept4(lmtp->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        set_crowded(lmtp, fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR);
+        bool crowded;
+        int fd = dsn_listener_accept(lmtp->listener, &crowded);
+        set_crowded(lmtp, crowded);
         if (fd < 0)
             return;
         struct client *client = g_new0(struct client, 1);
