@@ -236,7 +236,7 @@ class Several(Queue):
                 daemons[k].process.wait()
                 daemons[k] = self.start(conf=confs[k], wait=False)
                 kills += 1
-        self.assertGreater(kills, 3)
+        self.assertGreater(kills, 0)  # how many there is time for differs
         self.wait_settled()
         for daemon in daemons:
             daemon.wait_event("started")
