@@ -1,7 +1,9 @@
 /* malloc_fails: preloaded, refuses memory to dsnd, GLib and GMime: from their request number
- * MALLOC_FAILS_FROM on, MALLOC_FAILS times; only requests for MALLOC_AT_LEAST bytes count. At the end of the
- * process it writes to MALLOC_COUNT how many there were. */
+ * MALLOC_FAILS_FROM on, MALLOC_FAILS times; only requests for MALLOC_AT_LEAST bytes count, and none once
+ * main() has ended: what asks then is the compiler's own code, as that of coverage. At the end of the process
+ * it writes to MALLOC_COUNT how many there were. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
@@ -20,6 +22,7 @@ void *__libc_realloc(void *p, size_t n);
 static struct { uintptr_t begin, end; } code[MAX_RANGES];
 static size_t n_code;
 static _Atomic long requests;
+static _Atomic int over;
 static long from = LONG_MAX, times = 0, at_least = 0;
 
 /* Code of the program itself, whose name is empty, and of the libraries that look whether they got memory.
@@ -59,8 +62,27 @@ __attribute__((destructor)) static void end(void) {
     }
 }
 
+typedef int main_fn(int argc, char **argv, char **env);
+static main_fn *real_main;
+
+static void stop(void) {
+    over = 1;
+}
+
+static int counted_main(int argc, char **argv, char **env) {
+    atexit(stop); /* so late that it is called first */
+    return real_main(argc, argv, env);
+}
+
+int __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+                      void (*rtld_fini)(void), void *stack_end) {
+    __typeof__(__libc_start_main) *start = dlsym(RTLD_NEXT, "__libc_start_main");
+    real_main = main;
+    return start(counted_main, argc, argv, init, fini, rtld_fini, stack_end);
+}
+
 static int fails(void *caller, size_t n) {
-    size_t i = n < (size_t)at_least ? n_code : 0;
+    size_t i = over || n < (size_t)at_least ? n_code : 0;
     while (i < n_code && ((uintptr_t)caller < code[i].begin || (uintptr_t)caller >= code[i].end))
         i++;
     long request = i < n_code ? requests++ : -1;
