@@ -102,10 +102,14 @@ class Dovecot(Server):
 
 @unittest.skipIf(os.geteuid() != 0, "Dovecot starts as root alone, here in a mount namespace of its own")
 class Fetched(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not dovecot_version().startswith("2.3."):
+            raise unittest.SkipTest("this Dovecot is not of the version, 2.3, that the configuration here is for")
+
     def setUp(self):
         super().setUp()
-        if not dovecot_version().startswith("2.3."):
-            self.skipTest("this Dovecot is not of the version, 2.3, that the configuration here is for")
         os.chmod(self.folder, 0o755)
         for path in (self.maildir.path, *self.maildir.path.iterdir()):
             shutil.chown(path, RECEIVER, RECEIVER_GROUP)
