@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from speed import CORPUS, ROOT, copy, machine, one_cpu, originals, run  # noqa: E402
+from speed import CORPUS, ROOT, fill, machine, one_cpu, run  # noqa: E402
 
 # Each prints "FILE ADDRESS..." for everybody that bounced, of the files in a folder.
 DSND = """
@@ -55,14 +55,6 @@ RIVALS = {
 }
 
 
-def fill(folder, n):
-    """`n` messages, each another one."""
-    texts = originals()
-    for i in range(n):
-        (folder / f"{i:06}").write_bytes(copy(texts[i % len(texts)], i // len(texts)))
-    return len(texts)
-
-
 def bounced():
     """{message of the corpus: addresses that bounced}; of those that name any."""
     rows = collections.defaultdict(set)
@@ -95,14 +87,16 @@ def main():
     shm = pathlib.Path("/dev/shm")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dsnd-rivals-", dir=shm if shm.is_dir() else None))
     try:
-        kinds = fill(folder, options.messages)
+        messages = folder / "new"
+        messages.mkdir()
+        kinds, _ = fill(folder, options.messages)
         print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n{options.messages} messages made of {kinds}, one core; medians of "
               f"{options.rounds} rounds\n", flush=True)
         programs = {"dsnd parse": ["dsnd", [dsnd, "parse"]], **RIVALS}
         cpu = {name: [] for name in programs}
         for _ in range(options.rounds):
             for name, (_, argv) in programs.items():
-                cpu[name].append(run([*argv, folder], one_cpu(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)[0].cpu)
+                cpu[name].append(run([*argv, messages], one_cpu(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)[0].cpu)
         wanted = bounced() if CORPUS.is_dir() else {}
         print(f"{'':14} {'us CPU a message':>16} {'times dsnd':>10}" + (f" {'found':>6} {'missed':>6} {'others':>6}" if wanted else ""))
         for name, (package, argv) in programs.items():
