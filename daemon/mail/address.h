@@ -31,6 +31,8 @@ struct dsn_strview dsn_comments_cut(struct dsn_arena *arena, struct dsn_strview 
 struct dsn_strview dsn_typed_split(struct dsn_arena *arena, struct dsn_strview typed,
                                    struct dsn_strview *type);
 
+enum { DSN_ADDRESSES_MAX = 64 }; /* of one header or field, that are looked at */
+
 /* The addresses of a header such as To, at most `max`; returns how many there are in all. */
 size_t dsn_addresses_of(struct dsn_arena *arena, struct dsn_strview header, struct dsn_strview *out,
                         size_t max);

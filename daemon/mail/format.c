@@ -15,7 +15,6 @@ enum {
     MAX_PROSE_RECIPIENTS = 500,
     MAX_HEADER_BYTES = 64 * 1024,
     MAX_LINE_BYTES = 2000,
-    MAX_LISTED = 64, /* addresses of a header that we look at */
 };
 
 struct dsn_formats_scratch {
@@ -245,7 +244,7 @@ static enum whose whose(struct reading *r, const struct dsn_recipient *recipient
         return OWN;
     if (dsn_sv_find_char(text, '@', 0) == SIZE_MAX)
         return SOMEBODYS;
-    for (size_t i = 0; i < r->draft->n && i < MAX_LISTED; i++) {
+    for (size_t i = 0; i < r->draft->n && i < DSN_ADDRESSES_MAX; i++) {
         struct dsn_strview other = r->draft->recipients[i].final_recipient;
         if (other.n && dsn_sv_find_nocase(text, other, 0) != SIZE_MAX)
             return NOBODYS;
@@ -412,25 +411,25 @@ static void read_lines(struct reading *r) {
 /* --- recipients that the text does not name
  * ------------------------------------------------------------------------ */
 
-static size_t list_failed(struct dsn_draft *draft, struct dsn_strview out[MAX_LISTED]) {
+static size_t list_failed(struct dsn_draft *draft, struct dsn_strview out[DSN_ADDRESSES_MAX]) {
     const struct dsn_message *message = draft->message;
     struct dsn_strview header = dsn_header_get(message->headers, message->n_headers, "X-Failed-Recipients");
-    size_t n = header.n ? dsn_addresses_of(draft->arena, header, out, MAX_LISTED) : 0;
-    return n < MAX_LISTED ? n : MAX_LISTED;
+    size_t n = header.n ? dsn_addresses_of(draft->arena, header, out, DSN_ADDRESSES_MAX) : 0;
+    return n < DSN_ADDRESSES_MAX ? n : DSN_ADDRESSES_MAX;
 }
 
-static size_t list_addressees(struct reading *r, struct dsn_strview out[MAX_LISTED]) {
+static size_t list_addressees(struct reading *r, struct dsn_strview out[DSN_ADDRESSES_MAX]) {
     struct dsn_original original = r->draft->report.original;
     if (!original.headers)
         dsn_original_of(r->draft->message, &original);
-    size_t n = original.to.n ? dsn_addresses_of(r->draft->arena, original.to, out, MAX_LISTED) : 0;
+    size_t n = original.to.n ? dsn_addresses_of(r->draft->arena, original.to, out, DSN_ADDRESSES_MAX) : 0;
     return n == 1 ? n : 0; /* of several, nobody knows which */
 }
 
 /* Gives an address to the recipients that have none (a pipe, a file, a local name), as far as it is certain
  * which. */
 static void name_unnamed(struct reading *r) {
-    struct dsn_strview listed[MAX_LISTED];
+    struct dsn_strview listed[DSN_ADDRESSES_MAX];
     size_t n = list_failed(r->draft, listed), free_n = 0, kept = 0, used = 0;
     for (size_t i = 0; i < n; i++) {
         if (!dsn_draft_find(r->draft, listed[i]))
@@ -455,7 +454,7 @@ static void add_listed(struct reading *r, const struct dsn_strview *listed, size
 }
 
 static void find_elsewhere(struct reading *r) {
-    struct dsn_strview listed[MAX_LISTED];
+    struct dsn_strview listed[DSN_ADDRESSES_MAX];
     const struct dsn_message *message = r->draft->message;
     if (r->format->replier) {
         struct dsn_strview from = dsn_header_get(message->headers, message->n_headers, "From");

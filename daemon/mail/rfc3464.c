@@ -220,17 +220,15 @@ static void merge_nameless(struct dsn_draft *draft, size_t first) {
     draft->n--;
 }
 
-enum { MAX_LISTED = 64 };
-
 /* Some write all recipients of one answer into one field: each has it then. */
 static void part_listed(struct dsn_draft *draft, size_t first) {
     for (size_t i = first, n = draft->n; i < n; i++) {
-        struct dsn_strview listed[MAX_LISTED], list = draft->recipients[i].final_recipient;
+        struct dsn_strview listed[DSN_ADDRESSES_MAX], list = draft->recipients[i].final_recipient;
         if (dsn_sv_find_char(list, ',', 0) == SIZE_MAX || dsn_address_usable(list))
             continue;
-        size_t found = dsn_addresses_of(draft->arena, list, listed, MAX_LISTED);
-        draft->report.truncated |= found > MAX_LISTED;
-        for (size_t j = 0; j < found && j < MAX_LISTED; j++) {
+        size_t found = dsn_addresses_of(draft->arena, list, listed, DSN_ADDRESSES_MAX);
+        draft->report.truncated |= found > DSN_ADDRESSES_MAX;
+        for (size_t j = 0; j < found && j < DSN_ADDRESSES_MAX; j++) {
             struct dsn_recipient one = draft->recipients[i];
             struct dsn_recipient *recipient = j ? dsn_draft_add(draft) : &draft->recipients[i];
             if (!recipient)

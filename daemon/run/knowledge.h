@@ -4,10 +4,12 @@
 
 #include "dsn/reader.h"
 
-/* The built-in knowledge with what is in `dir` before it: codes.conf, reasons.conf, providers.conf,
- * rules/NAME.rules and formats/NAME.format. Nothing there is fine, and so is NULL; that there is no `dir` is,
- * too, where it is the one that nobody had to name. DSN_ERR_SYNTAX: the problems tell. */
+/* Where it is unless somebody names another one; that one has to be there. */
 #define DSN_KNOWLEDGE_PATH "/etc/dsnd"
+
+/* The built-in knowledge with what is in `dir` before it: codes.conf, reasons.conf, providers.conf,
+ * rules/NAME.rules and formats/NAME.format. Nothing there is fine, and so is NULL. DSN_ERR_SYNTAX: the
+ * problems tell. */
 enum dsn_error dsn_knowledge_load(const char *dir, struct dsn_problems *problems, struct dsn_knowledge **out);
 
 #endif
