@@ -1,17 +1,16 @@
 /* keys: CURVE key pairs. Knows their files, nothing of who may connect. */
 #include "keys.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
-
-#define MAX_FILE_BYTES (16 * 1024)
 
 bool dsn_curve_is_key(const char *text) {
     unsigned char binary[32];
@@ -60,17 +59,6 @@ enum dsn_error dsn_curve_keys_write(const struct dsn_curve_keys *keys, const cha
 
 /* Reading */
 
-static const char *refuse_file(int fd, bool is_secret) {
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0)
-        return g_strerror(errno);
-    if (!S_ISREG(info.st_mode))
-        return "is no file";
-    if (is_secret && (info.st_mode & (S_IWGRP | S_IRWXO)))
-        return "can be read by anybody, or written by its group; expected mode 0640 or stricter";
-    return info.st_size >= MAX_FILE_BYTES ? "is larger than 16 KiB" : NULL;
-}
-
 /* The value of `    name = "value"`. */
 static bool find_key(const char *text, const char *name, char out[DSN_CURVE_KEY_SIZE]) {
     const char *line = strstr(text, name);
@@ -82,20 +70,14 @@ static bool find_key(const char *text, const char *name, char out[DSN_CURVE_KEY_
 }
 
 static const char *read_keys(const char *path, bool is_secret, struct dsn_curve_keys *keys) {
-    char text[MAX_FILE_BYTES];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    const char *refusal = refuse_file(fd, is_secret);
-    ssize_t n = refusal ? 0 : read(fd, text, sizeof text - 1);
-    if (n < 0)
-        refusal = g_strerror(errno);
-    text[MAX(n, 0)] = '\0';
+    char text[DSN_SECRET_SIZE];
+    size_t n;
+    const char *refusal = dsn_secret_read(path, !is_secret, text, &n);
     if (!refusal && (!find_key(text, "public-key", keys->public_key) ||
                      (is_secret && !find_key(text, "secret-key", keys->secret_key))))
         refusal = is_secret ? "has no keys; expected a file NAME.key_secret of dsnd keys"
                             : "has no key; expected a file NAME.key of dsnd keys";
     sodium_memzero(text, sizeof text);
-    if (fd >= 0)
-        close(fd);
     return refusal;
 }
 

@@ -7,6 +7,7 @@
 #include "base/keyfile.h"
 #include "base/listener.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/sv.h"
 #include "base/units.h"
 #include "feed/feed.h"
@@ -15,6 +16,7 @@
 #include "verdict/words.h"
 
 #include <glib.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -405,7 +407,8 @@ static void read_groups(const struct reading *reading) {
 }
 
 static void read_password(const struct reading *reading) {
-    GError *error = NULL;
+    char text[DSN_SECRET_SIZE];
+    size_t n;
     struct dsn_conf *conf = reading->conf;
     const struct dsn_keyfile_group *redis = dsn_keyfile_find(reading->file, "redis");
     if (!conf->redis_password_file) {
@@ -414,12 +417,15 @@ static void read_password(const struct reading *reading) {
                      "a user without a password; expected password_file, too");
         return;
     }
-    if (g_file_get_contents(conf->redis_password_file, &conf->redis_password, NULL, &error)) {
-        g_strchomp(conf->redis_password);
-        return;
-    }
-    complain(reading, (struct place){redis, "password_file"}, conf->redis_password_file, error->message);
-    g_error_free(error);
+    const char *refusal = dsn_secret_read(conf->redis_password_file, false, text, &n);
+    text[strcspn(text, "\r\n")] = '\0';
+    if (!refusal && !*text)
+        refusal = "is empty; expected a password";
+    if (refusal)
+        complain(reading, (struct place){redis, "password_file"}, conf->redis_password_file, refusal);
+    else
+        conf->redis_password = g_strdup(text);
+    sodium_memzero(text, sizeof text);
 }
 
 /* A feed that leaves the host is encrypted, unless somebody says in so many words that it need not be. */

@@ -1,50 +1,23 @@
-/* trust: reads the keys that sign return addresses, if nobody else can. Knows files; what a key is, libdsn
- * knows. */
+/* trust: reads the keys that sign return addresses, if nobody else can. What a key is, libdsn knows. */
 #include "trust.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glib.h>
+#include "base/secret.h"
+
 #include <sodium.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { MAX_FILE_BYTES = 16 * 1024 };
-
-static const char *refuse_file(int fd) {
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0)
-        return g_strerror(errno);
-    if (!S_ISREG(info.st_mode))
-        return "is no file";
-    if (info.st_uid != 0 && info.st_uid != geteuid())
-        return "belongs to somebody else, who could write keys; expected root or our own user as its owner";
-    if (info.st_mode & (S_IWGRP | S_IRWXO))
-        return "can be read by anybody, or written by its group; expected mode 0640 or stricter";
-    return info.st_size > MAX_FILE_BYTES ? "is larger than 16 KiB" : NULL;
-}
 
 enum dsn_error dsn_trust_load_keys(const struct dsn_conf *conf, struct dsn_problems *problems,
                                    struct dsn_verp **out) {
-    char text[MAX_FILE_BYTES];
+    char text[DSN_SECRET_SIZE];
+    size_t n;
     *out = NULL;
     if (!conf->verp_keys)
         return DSN_OK;
-    int fd = open(conf->verp_keys, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    const char *refusal = refuse_file(fd);
-    ssize_t n = refusal ? 0 : read(fd, text, sizeof text);
-    if (n < 0)
-        refusal = g_strerror(errno);
-    if (fd >= 0)
-        close(fd);
+    const char *refusal = dsn_secret_read(conf->verp_keys, false, text, &n);
     if (refusal) {
         dsn_problems_add(problems, conf->verp_keys, 0, "%s", refusal);
         return DSN_ERR_SYNTAX;
     }
-    enum dsn_error error =
-        dsn_verp_new(conf->verp_keys, (struct dsn_strview){text, (size_t)n}, problems, out);
+    enum dsn_error error = dsn_verp_new(conf->verp_keys, (struct dsn_strview){text, n}, problems, out);
     sodium_memzero(text, sizeof text);
     return error;
 }

@@ -63,8 +63,10 @@ class OnCluster(Case):
 
 class Whole(OnCluster):
     def test_every_command_finds_what_is_on_any_node(self):
-        (self.folder / "password").write_text("secret")
-        conf = self.conf.read_text().replace("[feed]", f"user = dsnd\npassword_file = {self.folder}/password\n[feed]")
+        password = self.folder / "password"
+        password.touch(0o640)
+        password.write_text("secret")
+        conf = self.conf.read_text().replace("[feed]", f"user = dsnd\npassword_file = {password}\n[feed]")
         self.conf.write_text(conf + f"[lookup]\nlisten = unix:{self.folder}/lookup\n")
         for node in self.cluster.nodes:  # with the rights that the manual gives him
             node.client.execute_command(

@@ -1,5 +1,6 @@
 """Mistakes in the configuration are named by file and line."""
 
+import os
 import subprocess
 import unittest
 
@@ -32,6 +33,24 @@ class Configuration(Case):
         self.assert_fine("\n".join(
             line[1:] if line.startswith("#") and not line.startswith("# ") and line != "#" and
             "password_file" not in line and line != "#user = dsnd" else line for line in text.splitlines()))
+
+    def test_a_password_that_others_can_read_is_refused(self):
+        password = self.folder / "password"
+        text = f"[source a]\npath = /m\n[redis]\npassword_file = {password}\n"
+        password.touch(0o600)
+        self.assert_refused(text, 4, "empty")
+        password.write_text("secret\n")
+        for mode in (0o600, 0o640, 0o400):
+            password.chmod(mode)
+            self.assert_fine(text)
+        for mode in (0o644, 0o660, 0o604, 0o602):
+            password.chmod(mode)
+            self.assert_refused(text, 4, str(password), "0640")
+        password.chmod(0o600)
+        if os.geteuid() == 0:
+            os.chown(password, 12345, 0)
+            self.assert_refused(text, 4, "somebody else")
+        self.assert_refused(text.replace(str(password), "/dev/zero"), 4, "no file")
 
     def test_mistakes_are_named(self):
         source = "[source a]\npath = /m\n"

@@ -9,7 +9,9 @@ from harness import DSND, LIMIT_S, PREFIX, Case, Instance, bounce, wait_until
 
 class Rights(Case):
     def set_password(self, text):
-        (self.folder / "password").write_text(text + "\n")
+        password = self.folder / "password"
+        password.touch(0o600)
+        password.write_text(text + "\n# the first line is it\n")
         return f"password_file = {self.folder}/password\n"
 
     def pass_through(self, conf):
