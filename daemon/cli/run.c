@@ -183,7 +183,8 @@ static int run_pipeline(struct daemon *daemon, bool once, struct dsn_knowledge *
         dsn_service_ready();
         wait_for_end(daemon);
     } else if (opened) {
-        fprintf(stderr, "dsnd: threads could not be started\n");
+        fprintf(stderr, "dsnd: threads could not be started; expected a higher limit (TasksMax of the unit, "
+                        "ulimit -u), or fewer [run] workers\n");
         dsn_pipeline_stop(daemon->pipeline, 0);
     }
     dsn_http_close(daemon->http);

@@ -226,8 +226,7 @@ static bool start_thread(pthread_t *thread, const char *name, void *(*run)(void 
     return true;
 }
 
-/* Fewer workers than there were to be do. What has started when another thread cannot be had is stopped and
- * waited for by close. */
+/* What has started when another thread cannot be had is stopped and waited for by close. */
 enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
     pipeline->workers = g_new0(struct worker_thread, pipeline->n_workers);
     pipeline->sources_left = pipeline->n_sources;
@@ -246,12 +245,15 @@ enum dsn_error dsn_pipeline_start(struct dsn_pipeline *pipeline) {
         pipeline->n_started_workers++;
     }
     size_t missing = pipeline->n_workers - pipeline->n_started_workers;
-    if (missing > 0 && atomic_fetch_sub(&pipeline->workers_left, missing) == missing)
-        dsn_queue_close(pipeline->place.done);
+    if (missing > 0) { /* as if they had ended */
+        if (atomic_fetch_sub(&pipeline->workers_left, missing) == missing)
+            dsn_queue_close(pipeline->place.done);
+        return DSN_ERR_MEMORY;
+    }
     for (size_t i = 0; i < pipeline->n_sources; i++)
         if (!start_thread(&pipeline->sources[i].thread, "source", run_source, &pipeline->sources[i]))
             return DSN_ERR_MEMORY;
-    return pipeline->n_started_workers > 0 ? DSN_OK : DSN_ERR_MEMORY;
+    return DSN_OK;
 }
 
 int dsn_pipeline_done_fd(const struct dsn_pipeline *pipeline) {

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import threading
+import unittest
 
 from harness import DSND, PREFIX, Case, bounce, wait_until
 
@@ -155,16 +156,16 @@ class Files(Case):
 class Permissions(Case):
     """As a user that may not do everything, for root may."""
 
-    def start(self, *options, **keys):
+    def start(self, *options, prefix=(), **keys):
         if os.geteuid() != 0:
-            return super().start(*options, **keys)
-        prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        if subprocess.run([*prefix, DSND, "--help"], capture_output=True).returncode != 0:
+            return super().start(*options, prefix=prefix, **keys)
+        user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        if subprocess.run([*user, DSND, "--help"], capture_output=True).returncode != 0:
             self.skipTest("another user cannot start dsnd here")
         os.chmod(self.redis.path, 0o777)
         for path in [self.folder, *self.maildir.path.rglob("*"), self.maildir.path]:
             os.chown(path, NOBODY, NOBODY)
-        return super().start(*options, prefix=prefix, **keys)
+        return super().start(*options, prefix=[*user, *prefix], **keys)
 
     def test_a_file_that_may_not_be_read_is_left_until_it_may(self):
         for n in range(20):
@@ -175,6 +176,19 @@ class Permissions(Case):
         wait_until(lambda: self.maildir.names("new") == ["m3"], "the others are settled")
         daemon.wait_quiet()
         os.chmod(self.maildir.path / "new" / "m3", 0o600)
+        self.wait_settled(20)
+        self.assertEqual(daemon.end(), 0)
+        self.assert_counted_once(20)
+
+    @unittest.skipIf(os.geteuid() != 0, "what a user's other threads leave of a limit is not known")
+    def test_too_few_threads_to_start_with(self):
+        for n in range(20):
+            self.maildir.deliver(bounce(n))
+        conf = self.configure("[run]\nworkers = 100\n")
+        daemon = self.start(conf=conf, prefix=["prlimit", "--nproc=50"], wait=False)
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("threads could not be started", daemon.log())
+        daemon = self.start(conf=conf)
         self.wait_settled(20)
         self.assertEqual(daemon.end(), 0)
         self.assert_counted_once(20)
