@@ -1,6 +1,8 @@
 /* roster: see roster.h. Its scripts are redis/act.lua and redis/page.lua. */
 #include "roster.h"
 
+#include "output.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/sv.h"
@@ -319,9 +321,10 @@ static const char *prefix_of(const struct dsn_roster *roster, struct dsn_strview
 enum dsn_roster_result dsn_roster_apply(struct dsn_roster *roster, const struct dsn_roster_change *change) {
     struct dsn_strview folded = dsn_roster_fold(roster, change->address);
     if (!folded.p) {
-        fprintf(stderr, "%s: %.*s: no mail address\n", g_get_prgname(), (int)change->address.n,
-                change->address.n ? change->address.p : "");
-        return DSN_ROSTER_FAILED;
+        char *shown = dsn_output_shown(change->address);
+        fprintf(stderr, "%s: %s: no mail address\n", g_get_prgname(), shown);
+        g_free(shown);
+        return DSN_ROSTER_REFUSED;
     }
     char *address = g_strndup(folded.p, folded.n);
     enum dsn_roster_result result = call_act(roster, change, address, prefix_of(roster, folded));

@@ -54,7 +54,13 @@ struct dsn_roster_change {
     const char *event;          /* only where the decision rests on this event; NULL: whatever it rests on */
 };
 
-enum dsn_roster_result { DSN_ROSTER_FAILED, DSN_ROSTER_UNCHANGED, DSN_ROSTER_CHANGED };
+/* The first two have said why. */
+enum dsn_roster_result {
+    DSN_ROSTER_REFUSED, /* it is no mail address */
+    DSN_ROSTER_FAILED,  /* Redis did not do it: no use to go on */
+    DSN_ROSTER_UNCHANGED,
+    DSN_ROSTER_CHANGED
+};
 enum dsn_roster_result dsn_roster_apply(struct dsn_roster *roster, const struct dsn_roster_change *change);
 
 /* Names of the scopes in which anybody was ever suppressed; freed with g_strfreev. NULL: it has said why. */

@@ -48,12 +48,12 @@ static int conclude(const struct work *work) {
     return work->failed ? DSN_EXIT_FAILED : DSN_EXIT_OK;
 }
 
-/* Returns false where Redis does not answer: no use to go on. */
+/* Returns false where Redis does not do it: no use to go on. */
 static bool apply(struct work *work, const struct dsn_roster_change *change) {
     enum dsn_roster_result result = dsn_roster_apply(work->roster, change);
     work->changed += result == DSN_ROSTER_CHANGED;
     work->unchanged += result == DSN_ROSTER_UNCHANGED;
-    work->failed += result == DSN_ROSTER_FAILED;
+    work->failed += result == DSN_ROSTER_REFUSED || result == DSN_ROSTER_FAILED;
     return result != DSN_ROSTER_FAILED;
 }
 
@@ -194,12 +194,12 @@ static bool change_one(struct work *work, enum dsn_roster_act act, const char *a
 static int change_all(struct work *work, enum dsn_roster_act act) {
     char *line = NULL;
     size_t capacity = 0;
-    for (char **address = work->operands; *address; address++) {
+    bool goes_on = true;
+    for (char **address = work->operands; *address && goes_on; address++) {
         if (strcmp(*address, "-") != 0)
-            change_one(work, act, *address);
-        while (strcmp(*address, "-") == 0 && getline(&line, &capacity, stdin) >= 0)
-            if (*g_strstrip(line))
-                change_one(work, act, line);
+            goes_on = change_one(work, act, *address);
+        while (strcmp(*address, "-") == 0 && goes_on && getline(&line, &capacity, stdin) >= 0)
+            goes_on = !*g_strstrip(line) || change_one(work, act, line);
     }
     free(line);
     return conclude(work);
@@ -228,20 +228,22 @@ static bool import_one(void *context, unsigned line, const struct dsn_suppress_i
         .note = imported->note ? imported->note : o->note,
     };
     bool over = change.until_ms != DSN_FOR_GOOD && change.until_ms <= dsn_clock_real_ms();
-    bool good = true;
+    bool goes_on = true;
+    size_t failed = work->failed;
     if (over) {
         work->unchanged++;
     } else if (o->dry_run) {
-        good = dsn_roster_fold(work->roster, change.address).p != NULL;
-        work->changed += good;
-        work->failed += !good;
+        bool usable = dsn_roster_fold(work->roster, change.address).p != NULL;
+        work->changed += usable;
+        work->failed += !usable;
     } else {
-        good = apply(work, &change);
+        goes_on = apply(work, &change);
     }
-    if (!good)
-        fprintf(stderr, "dsnd suppress import: %s:%u %s imported\n", work->file, line,
-                o->dry_run ? "is no mail address and would not be" : "was not");
-    return true;
+    if (work->failed > failed)
+        fprintf(stderr, "dsnd suppress import: %s:%u %s imported%s\n", work->file, line,
+                o->dry_run ? "is no mail address and would not be" : "was not",
+                goes_on ? "" : ", nor is what follows");
+    return goes_on;
 }
 
 static int import(struct work *work) {
@@ -340,6 +342,13 @@ static const char *read_lasts(struct options *o) {
     return NULL;
 }
 
+/* It becomes a part of the feed's topic, between dots. */
+static const char *refuse_reason(const char *reason) {
+    return !reason || dsn_suppress_is_reason(reason)
+               ? NULL
+               : "is no reason; expected a word of small letters and hyphens, as in no-such-user";
+}
+
 static bool has_filter(const struct dsn_roster_filter *f) {
     return f->reason || f->rule || f->policy || f->provider || f->domain || f->since_ms || f->until_ms;
 }
@@ -350,7 +359,8 @@ static int misuse(const struct command *command, struct options *o, int n,
         const char *value, *refusal;
     } checks[] = {{o->since, read_time(o->since, &o->filter.since_ms)},
                   {o->until, read_time(o->until, &o->filter.until_ms)},
-                  {o->lasts, read_lasts(o)}};
+                  {o->lasts, read_lasts(o)},
+                  {o->filter.reason, command->uses & CHANGES ? refuse_reason(o->filter.reason) : NULL}};
     for (size_t i = 0; i < G_N_ELEMENTS(checks); i++)
         if (checks[i].refusal)
             return dsn_cli_usage("suppress", "%s %s", checks[i].value, checks[i].refusal);

@@ -68,8 +68,7 @@ static const char *our_reason(const char *word) {
     return word;
 }
 
-/* A word is a reason ("complaint", SES's "COMPLAINT"), a sentence (SendGrid's) a note. */
-static bool is_word(const char *text) {
+bool dsn_suppress_is_reason(const char *text) {
     return *text && strlen(text) <= 40 && text[strspn(text, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
 }
 
@@ -85,9 +84,10 @@ static int64_t until_of(const char *text) {
     return dsn_units_instant(text, &ms) ? ms : DSN_FOR_GOOD;
 }
 
+/* A word is a reason ("complaint", SES's "COMPLAINT"), a sentence (SendGrid's) a note. */
 static bool give(char *const values[FIELDS], unsigned line, dsn_suppress_import_visit *visit, void *context) {
     char *reason = values[REASON] ? g_ascii_strdown(values[REASON], -1) : NULL;
-    bool word = reason && is_word(reason);
+    bool word = reason && dsn_suppress_is_reason(reason);
     const char *note = values[NOTE] && *values[NOTE] ? values[NOTE] : NULL;
     const struct dsn_suppress_imported imported = {
         .address = dsn_sv_trim(dsn_sv_str(values[ADDRESS])),

@@ -16,6 +16,9 @@ struct dsn_suppress_imported {
     int64_t until_ms;   /* DSN_FOR_GOOD; 0: none is told */
 };
 
+/* Whether it is a word that can be a reason. */
+bool dsn_suppress_is_reason(const char *text);
+
 /* `line` is where the record begins. False: stop. */
 typedef bool dsn_suppress_import_visit(void *context, unsigned line,
                                        const struct dsn_suppress_imported *imported);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/sv.h"
 #include "cli.h"
+#include "output.h"
 #include "run/trust.h"
 
 #include <stdio.h>
@@ -21,11 +22,14 @@ static bool sign_one(const struct signing *signing, const char *address) {
         signing->message_id
             ? dsn_verp_message_id(signing->keys, signing->form.domain, view, signing->expires_at_s, out)
             : dsn_verp_return_address(signing->keys, &signing->form, view, signing->expires_at_s, out);
-    if (error)
-        fprintf(stderr, "dsnd verp: %s: %s\n", address,
+    if (error) {
+        char *shown = dsn_output_shown(view);
+        fprintf(stderr, "dsnd verp: %s: %s\n", shown,
                 error == DSN_ERR_INVALID ? "no mail address" : dsn_error_text(error));
-    else
+        g_free(shown);
+    } else {
         puts(out);
+    }
     return !error;
 }
 

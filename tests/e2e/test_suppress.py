@@ -236,6 +236,27 @@ class Suppress(ByHand):
         self.suppress("import", "--dry-run", "-", text="address\nc@example.com\n")
         self.assertEqual(self.listed(), ["a@example.com", "b@example.com"])
 
+    def test_without_redis_it_ends_at_once_and_says_where(self):
+        self.redis.stop()
+        many = "".join(f"user{n}@example.com\n" for n in range(100))
+        for command, *operands in (["add", "-"], ["remove", "-"], ["import", "-"], ["add", *many.split()]):
+            self.suppress(command, *operands, text=many, status=1)
+            self.assertEqual(self.said.count("is away"), 1, self.said)
+            self.assertIn("0 changed, 0 as they were, 1 failed", self.said)
+            if command == "import":
+                self.assertIn("-:1 was not imported, nor is what follows", self.said)
+
+    def test_what_is_no_address_is_told_as_a_terminal_can_bear_it_and_the_others_are_added(self):
+        self.suppress("add", "-", text="a@example.com\nred\x1b[31m\nb@example.com\n", status=1)
+        self.assertIn("red?[31m: no mail address", self.said)
+        self.assertEqual(self.listed(), ["a@example.com", "b@example.com"])
+
+    def test_a_reason_is_a_word_of_the_topic(self):
+        for reason in ("by.phone", "By Phone", "", "\u00e9t\u00e9", "x" * 41):
+            self.suppress("add", "--reason", reason, "a@example.com", status=2)
+            self.assertIn("is no reason", self.said)
+        self.assertEqual(self.listed(), [])
+
     def test_import_passes_over_a_byte_order_mark_but_not_over_what_begins_like_one(self):
         self.suppress("import", "-", text="\ufeffreason,email\nold,a@example.com\n")
         self.suppress("import", "-", text="\ufb01b@example.com\n")

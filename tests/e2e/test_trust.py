@@ -168,9 +168,9 @@ class Trust(Case):
         self.assertTrue(self.verp("--user", "my-list", "jane@example.org").startswith("my-list+a"))
 
     def test_verp_reads_lines_and_goes_on_after_a_bad_one(self):
-        out = self.verp("-", text="jane@example.org\nnobody\n\njoe@example.org\n", status=1)
+        out = self.verp("-", text="jane@example.org\nnobody\x1b[31m\n\njoe@example.org\n", status=1)
         self.assertEqual([line.split("=")[0].rpartition("-")[2] for line in out.splitlines()[:2]], ["jane", "joe"])
-        self.assertIn("nobody: no mail address", out)
+        self.assertIn("nobody?[31m: no mail address", out)
 
     def test_verp_says_what_is_wrong_with_a_return_address(self):
         long = "someone.with.a.very.long.name.indeed@mail.example.org"
