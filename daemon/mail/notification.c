@@ -99,7 +99,8 @@ static void add(struct dsn_draft *draft, const struct kind *kind, yajl_val objec
     diagnostic = dsn_typed_split(draft->arena, diagnostic, &recipient->diagnostic_type);
     if (diagnostic.n)
         recipient->diagnostic = dsn_answer_unfold(draft->arena, diagnostic);
-    recipient->last_attempt_date = read_time(text_of(draft, object, "timestamp"));
+    if (kind->kind != DSN_KIND_COMPLAINT) /* the time of a complaint is not that of a delivery */
+        recipient->last_attempt_date = read_time(text_of(draft, object, "timestamp"));
     recipient->will_retry_until = read_time(text_of(draft, object, "expirationTime"));
     if (kind->kind != DSN_KIND_DELIVERED || !recipient->diagnostic.n)
         return;

@@ -62,7 +62,7 @@ static bool read_status(const char *text, struct dsn_status *out) {
     if (out->cls)
         return length == s.n;
     unsigned cls, subject;
-    if (dsn_sv_read_uint(s, 1, &cls) != 1 || s.n < 3 || s.p[1] != '.')
+    if (dsn_sv_read_uint(s, 1, &cls) != 1 || (cls != 2 && cls != 4 && cls != 5) || s.n < 3 || s.p[1] != '.')
         return false;
     *out = (struct dsn_status){.cls = (uint8_t)cls, .subject = -1, .detail = -1};
     size_t n = dsn_sv_read_uint(dsn_sv_from(s, 2), 3, &subject);
@@ -78,7 +78,7 @@ static struct dsn_status *read_statuses(struct loader *l) {
     struct dsn_status *statuses = g_new0(struct dsn_status, g_strv_length(list) + 1);
     for (size_t i = 0; list[i]; i++) {
         if (!read_status(list[i], &statuses[i]))
-            complain(l, "status", "status: expected enhanced codes such as 5.1.1; 5.7.*");
+            complain(l, "status", "status: expected enhanced codes of class 2, 4 or 5, such as 5.1.1; 5.7.*");
     }
     g_strfreev(list);
     return statuses;

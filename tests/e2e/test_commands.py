@@ -116,6 +116,19 @@ class OwnKnowledge(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (1, ""), command[0])
             self.assertIn("/nowhere: is no directory", done.stderr)
 
+    def test_a_mistake_in_a_rule_is_named_by_file_and_line(self):
+        mistakes = [("status = 3.*", "2, 4 or 5"), ("status = 0.*", "2, 4 or 5"), ("status = 5.1", "such as 5.1.1"),
+                    ("status = 5.1.*x", "such as 5.1.1"), ("code = 5xx", "such as 550")]
+        for mistake, expected in mistakes:
+            with tempfile.TemporaryDirectory() as folder:
+                rules = pathlib.Path(folder, "rules", "own.rules")
+                rules.parent.mkdir()
+                rules.write_text(f"[own]\n{mistake}\nreason = blocked\nexample = 550 no\n")
+                done = subprocess.run([DSND, "check", "--knowledge", folder], capture_output=True, text=True, timeout=LIMIT_S)
+            self.assertEqual(done.returncode, 1, mistake)
+            self.assertIn(f"{rules}:2: ", done.stderr, mistake)
+            self.assertIn(expected, done.stderr.split(f"{rules}:2: ")[1], mistake)
+
     def test_a_folder_that_cannot_be_read_is_named(self):
         for name in ("rules", "formats"):
             with tempfile.TemporaryDirectory() as folder:

@@ -367,6 +367,19 @@ START_TEST(a_notification_of_feedback_is_a_complaint_only_where_somebody_complai
 }
 END_TEST
 
+START_TEST(the_time_of_a_complaint_is_that_of_no_delivery) {
+    static const char text[] = "Subject: x\n\n{\"notificationType\":\"%s\",\"%s\":{"
+                               "\"timestamp\":\"2026-11-03T09:12:43.000Z\","
+                               "\"%sRecipients\":[{\"emailAddress\":\"lena@post.example\"}]}}\n";
+    char *bounce = g_strdup_printf(text, "Bounce", "bounce", "bounced"),
+         *complaint = g_strdup_printf(text, "Complaint", "complaint", "complained");
+    ck_assert_int_eq(read_one(bounce)->last_attempt_date, 1793697163);
+    ck_assert_int_eq(read_one(complaint)->last_attempt_date, DSN_NO_TIME);
+    g_free(bounce);
+    g_free(complaint);
+}
+END_TEST
+
 START_TEST(a_notification_that_tells_but_the_type_has_that_as_its_diagnostic) {
     static const char bounce[] =
         "Subject: x\n\n{\"notificationType\":\"Bounce\",\"bounce\":{\"bounceType\":\"Permanent\"%s,"
@@ -677,6 +690,7 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           every_limit_is_told_where_it_is_reached,
           json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
           a_long_field_is_cut_at_its_limit, a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit,
+          the_time_of_a_complaint_is_that_of_no_delivery,
           a_notification_that_tells_but_the_type_has_that_as_its_diagnostic, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
           event_id_is_the_same_for_the_same_report_and_differs_by_recipient,
