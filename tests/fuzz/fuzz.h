@@ -30,13 +30,28 @@ static inline bool is_json(struct dsn_strview text) {
     return good;
 }
 
+static inline struct dsn_verp *fuzz_read_keys(struct dsn_strview text) {
+    struct dsn_verp *keys = NULL;
+    PROMISE(dsn_verp_new("keys", text, NULL, &keys) == DSN_OK);
+    return keys;
+}
+
 /* Keys that nothing was ever signed with. */
 static inline const struct dsn_verp *fuzz_keys(void) {
     static struct dsn_verp *keys;
     if (!keys)
-        PROMISE(dsn_verp_new(
-                    "keys", DSN_LIT("a = 3b0e8c1f5d2a49768c0b1e2d3f4a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c\n"),
-                    NULL, &keys) == DSN_OK);
+        keys =
+            fuzz_read_keys(DSN_LIT("a = 3b0e8c1f5d2a49768c0b1e2d3f4a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c\n"));
+    return keys;
+}
+
+/* Keys that seeds (tests/fuzz/run) are signed with, for FUZZ_SIGNED_FOR alone. */
+#define FUZZ_SIGNED_FOR "jane@example.com"
+static inline const struct dsn_verp *fuzz_signing_keys(void) {
+    static struct dsn_verp *keys;
+    if (!keys)
+        keys =
+            fuzz_read_keys(DSN_LIT("b = 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\n"));
     return keys;
 }
 
