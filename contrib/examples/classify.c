@@ -19,7 +19,7 @@ static const char *or_dash(const char *s) {
 static enum dsn_error classify(struct dsn_reader *reader, const char *answer) {
     const struct dsn_recipient *recipient;
     struct dsn_strview text = {answer, strlen(answer)};
-    enum dsn_error error = dsn_reader_classify(reader, text, &recipient);
+    enum dsn_error error = dsn_reader_classify(reader, text, (struct dsn_strview){NULL, 0}, &recipient);
     if (error)
         return error;
     const struct dsn_verdict *verdict = &recipient->verdict;

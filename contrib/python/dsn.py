@@ -59,7 +59,7 @@ _FUNCTIONS = {  # name: result, arguments
     "dsn_reader_new": (c_int, [c_void_p, c_void_p, POINTER(c_void_p)]),
     "dsn_reader_free": (None, [c_void_p]),
     "dsn_reader_read": (c_int, [c_void_p, _Strview, POINTER(POINTER(_Report))]),
-    "dsn_reader_classify": (c_int, [c_void_p, _Strview, POINTER(c_void_p)]),
+    "dsn_reader_classify": (c_int, [c_void_p, _Strview, _Strview, POINTER(c_void_p)]),
     "dsn_event_write": (c_int, [c_void_p, c_size_t, POINTER(_Source), POINTER(_Event)]),
 }
 
@@ -87,10 +87,10 @@ class Reader:
         self._check(self._lib.dsn_reader_read(self._reader, _Strview.of(message), byref(report)))
         return [self._event(i, b"file", os.fsencode(name)) for i in range(max(1, report.contents.n_recipients))]
 
-    def classify(self, text):
-        """The event of a bounce with this answer of a mail server."""
-        data = text.encode()
-        self._check(self._lib.dsn_reader_classify(self._reader, _Strview.of(data), byref(c_void_p())))
+    def classify(self, text, remote_mta=""):
+        """The event of a bounce with this answer of a mail server, whose name is `remote_mta`."""
+        data, host = text.encode(), remote_mta.encode()
+        self._check(self._lib.dsn_reader_classify(self._reader, _Strview.of(data), _Strview.of(host), byref(c_void_p())))
         return self._event(0, b"text", data)
 
     def _event(self, i, kind, name):

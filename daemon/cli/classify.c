@@ -10,12 +10,14 @@
 struct classify {
     struct dsn_reader *reader;
     enum dsn_output format;
+    char *remote_mta; /* NULL: not told */
     GString *text;
 };
 
 static enum dsn_error classify_one(struct classify *c, const char *answer) {
     const struct dsn_recipient *recipient;
-    enum dsn_error error = dsn_reader_classify(c->reader, dsn_sv_str(answer), &recipient);
+    enum dsn_error error =
+        dsn_reader_classify(c->reader, dsn_sv_str(answer), dsn_sv_str(c->remote_mta), &recipient);
     const struct dsn_report report = {.recipients = recipient, .n_recipients = 1};
     struct dsn_event_source source = {
         .kind = "text", .name = dsn_sv_str(answer), .observed_at_ms = dsn_clock_real_ms()};
@@ -51,13 +53,14 @@ static int classify_all(struct classify *c, char **answers, int n) {
 
 int dsn_cli_classify(int argc, char **argv) {
     char *format_name = NULL, *directory = NULL;
+    struct classify c = {.format = DSN_OUTPUT_NDJSON};
     const GOptionEntry entries[] = {
         {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "ndjson (the default) or table for people",
          "FORMAT"},
+        dsn_cli_remote_mta_option(&c.remote_mta),
         dsn_cli_knowledge_option(&directory),
         {0},
     };
-    struct classify c = {.format = DSN_OUTPUT_NDJSON};
     if (!dsn_cli_options(&argc, &argv, entries, "ANSWER...",
                          "Says what each ANSWER of a mail server means, as in \"550 5.1.1 <x@example.com>: "
                          "user unknown\";\n"
@@ -76,6 +79,7 @@ int dsn_cli_classify(int argc, char **argv) {
     }
     dsn_reader_free(c.reader);
     dsn_knowledge_unref(knowledge);
+    g_free(c.remote_mta);
     g_free(format_name);
     g_free(directory);
     return status;

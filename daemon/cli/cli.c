@@ -35,6 +35,16 @@ GOptionEntry dsn_cli_knowledge_option(char **directory) {
         "knowledge", 0, 0, G_OPTION_ARG_FILENAME, directory, "your own codes, rules and formats", "DIR"};
 }
 
+GOptionEntry dsn_cli_remote_mta_option(char **remote_mta) {
+    return (GOptionEntry){"remote-mta",
+                          0,
+                          0,
+                          G_OPTION_ARG_STRING,
+                          remote_mta,
+                          "the server that gave the answers, for its provider's rules",
+                          "HOST"};
+}
+
 int dsn_cli_usage(const char *command, const char *format, ...) {
     va_list args;
     fprintf(stderr, "dsnd %s: ", command);

@@ -30,6 +30,8 @@ bool dsn_cli_options(int *argc, char ***argv, const GOptionEntry *entries, const
                      const char *summary);
 /* --knowledge DIR, as every command has it. */
 GOptionEntry dsn_cli_knowledge_option(char **directory);
+/* --remote-mta HOST, of commands that take answers. */
+GOptionEntry dsn_cli_remote_mta_option(char **remote_mta);
 /* Says on standard error what is wrong, and that --help helps. Returns DSN_EXIT_USAGE. */
 int dsn_cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

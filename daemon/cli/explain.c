@@ -15,7 +15,8 @@ typedef enum dsn_error (*explain_fn)(const struct dsn_explanation *explanation);
 struct explain {
     struct dsn_reader *reader;
     explain_fn say;
-    bool begun; /* something was said */
+    char *remote_mta; /* of answers; NULL: not told */
+    bool begun;       /* something was said */
     bool good;
 };
 
@@ -65,7 +66,8 @@ static bool explain_answer(struct explain *e, const char *subject) {
     const struct dsn_catalogue *catalogue = e->reader->classifier.catalogue;
     const struct dsn_recipient *recipient;
     bool exact;
-    enum dsn_error error = dsn_reader_classify(e->reader, dsn_sv_str(subject), &recipient);
+    enum dsn_error error =
+        dsn_reader_classify(e->reader, dsn_sv_str(subject), dsn_sv_str(e->remote_mta), &recipient);
     if (error) {
         fprintf(stderr, "dsnd explain: %s\n", dsn_error_text(error));
         return false;
@@ -105,8 +107,8 @@ static bool explain(struct explain *e, const char *subject) {
     return dsn_inputs_read(subject, explain_message, e) && e->good;
 }
 
-static int explain_all(explain_fn how, const char *directory, char **subjects, int n) {
-    struct explain e = {.say = how};
+static int explain_all(explain_fn how, const char *directory, char *remote_mta, char **subjects, int n) {
+    struct explain e = {.say = how, .remote_mta = remote_mta};
     struct dsn_knowledge *knowledge = dsn_cli_knowledge(directory);
     bool good = knowledge && dsn_reader_new(knowledge, NULL, &e.reader) == DSN_OK;
     for (int i = 0; e.reader && i < n; i++)
@@ -121,9 +123,10 @@ int dsn_cli_explain(int argc, char **argv) {
         const char *name;
         explain_fn say;
     } formats[] = {{"text", dsn_explain_text}, {"json", dsn_explain_json}};
-    char *format = NULL, *directory = NULL;
+    char *format = NULL, *directory = NULL, *remote_mta = NULL;
     const GOptionEntry entries[] = {
         {"format", 0, 0, G_OPTION_ARG_STRING, &format, "text (the default) for people, or json", "FORMAT"},
+        dsn_cli_remote_mta_option(&remote_mta),
         dsn_cli_knowledge_option(&directory),
         {0},
     };
@@ -142,8 +145,9 @@ int dsn_cli_explain(int argc, char **argv) {
     else if (argc < 2)
         status = dsn_cli_usage("explain", "nothing to explain given");
     else
-        status = explain_all(formats[how].say, directory, argv + 1, argc - 1);
+        status = explain_all(formats[how].say, directory, remote_mta, argv + 1, argc - 1);
     g_free(format);
     g_free(directory);
+    g_free(remote_mta);
     return status;
 }

@@ -203,12 +203,14 @@ void dsn_reader_authenticate(struct dsn_reader *reader, const struct dsn_trust *
 }
 
 enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview diagnostic,
-                                   const struct dsn_recipient **out) {
+                                   struct dsn_strview remote_mta, const struct dsn_recipient **out) {
     dsn_arena_reset(reader->arena);
     reader->report = (struct dsn_report){.arrival_date = DSN_NO_TIME};
     struct dsn_recipient *recipient = dsn_arena_alloc(reader->arena, sizeof *recipient);
-    struct dsn_strview text =
-        dsn_utf8_repair(reader->arena, dsn_utf8_cut(diagnostic, reader->limits.max_field_bytes));
+    struct dsn_strview text = dsn_utf8_repair(reader->arena,
+                                              dsn_utf8_cut(diagnostic, reader->limits.max_field_bytes)),
+                       host = dsn_utf8_repair(reader->arena,
+                                              dsn_utf8_cut(remote_mta, reader->limits.max_field_bytes));
     if (!recipient || !text.p)
         return DSN_ERR_MEMORY;
     reader->bytes = text; /* the last message may be gone */
@@ -216,6 +218,7 @@ enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview
     reader->message = (struct dsn_message){0};
     *recipient = (struct dsn_recipient){.last_attempt_date = DSN_NO_TIME, .will_retry_until = DSN_NO_TIME};
     recipient->diagnostic = dsn_answer_unfold(reader->arena, text);
+    recipient->remote_mta = host.n ? dsn_arena_copy(reader->arena, host) : DSN_NONE;
     struct dsn_answer answer = dsn_answer_read(recipient->diagnostic);
     recipient->smtp_code = answer.smtp_code;
     recipient->status = answer.status;

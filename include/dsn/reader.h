@@ -80,8 +80,9 @@ enum dsn_error dsn_reader_read(struct dsn_reader *reader, struct dsn_strview mes
 void dsn_reader_authenticate(struct dsn_reader *reader, const struct dsn_trust *trust, int64_t now_s);
 
 /* What a single answer of a server means, as in "550 5.1.1 <x@example.com>: user unknown": the verdict of a
- * bounce with that diagnostic text. `*out` lives until the next call with this reader. */
+ * bounce with that diagnostic text. `remote_mta`: the server's name, by which rules of its provider apply;
+ * may be absent. `*out` lives until the next call with this reader. */
 enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview diagnostic,
-                                   const struct dsn_recipient **out);
+                                   struct dsn_strview remote_mta, const struct dsn_recipient **out);
 
 #endif

@@ -160,7 +160,7 @@ static void match_long(struct bench *b) {
 static void classify_all(struct bench *b) {
     const struct dsn_recipient *recipient;
     for (guint i = 0; i < b->answers->len; i++)
-        must(dsn_reader_classify(b->reader, dsn_sv_str(b->answers->pdata[i]), &recipient) == DSN_OK,
+        must(dsn_reader_classify(b->reader, dsn_sv_str(b->answers->pdata[i]), DSN_NONE, &recipient) == DSN_OK,
              "an answer cannot be classified");
 }
 

@@ -81,6 +81,22 @@ class Mistakes(unittest.TestCase):
         self.assertIn("all as they should be", done.stdout)
 
 
+class RemoteMta(unittest.TestCase):
+    """Who gave an answer decides whose rules it is judged by."""
+    ANSWER = "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP"
+    HOST = ["--remote-mta", "example-net.mail.protection.outlook.com"]
+
+    def test_the_rules_of_its_provider_apply(self):
+        known, unknown = (json.loads(dsnd("classify", *host, self.ANSWER)) for host in (self.HOST, []))
+        self.assertEqual((known["provider"], known["rule"], known["remote_mta"]),
+                         ("microsoft", "microsoft-banned-sending-ip", self.HOST[1]))
+        self.assertEqual((unknown["provider"], unknown["remote_mta"]), (None, None))
+        self.assertNotEqual(unknown["rule"], known["rule"])
+
+    def test_explain_tells_it(self):
+        self.assertIn("microsoft: by the name of the remote MTA", dsnd("explain", *self.HOST, self.ANSWER))
+
+
 class Printing(unittest.TestCase):
     def test_what_cannot_be_printed_is_a_failure_however_much_it_is(self):
         for arguments in (["classify", "550 no"], ["classify", *["550 no"] * 50], ["explain", "550"], ["parse", SAMPLES],

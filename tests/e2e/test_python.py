@@ -19,7 +19,7 @@ for path in sys.argv[1:]:
         print(json.dumps(event))"""
 CLASSIFY = """import dsn, json, sys
 for text in sys.argv[1:]:
-    print(json.dumps(dsn.Reader().classify(text)))"""
+    print(json.dumps(dsn.Reader().classify(text, "mx.google.com")))"""
 
 
 def events(lines):
@@ -46,7 +46,7 @@ class Python(unittest.TestCase):
 
     def test_it_classifies_as_dsnd_does(self):
         answers = ["550 5.1.1 <jürgen@example.com>: user unknown", "452 4.2.2 mailbox full", "550", "words"]
-        self.assertEqual(events(self.python("-c", CLASSIFY, *answers)), events(dsnd("classify", *answers)))
+        self.assertEqual(events(self.python("-c", CLASSIFY, *answers)), events(dsnd("classify", "--remote-mta", "mx.google.com", *answers)))
 
     def test_the_example_tells_who_why_and_what_to_do(self):
         program, folder = ROOT / "contrib" / "examples" / "bounces.py", SAMPLES

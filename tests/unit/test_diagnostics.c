@@ -43,7 +43,7 @@ static const char *reason_of_rules(const char *text, const char *provider) {
 
 static const char *reason_of(const char *text) {
     const struct dsn_recipient *recipient;
-    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(text), &recipient), DSN_OK);
+    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(text), DSN_NONE, &recipient), DSN_OK);
     return recipient->verdict.reason->name;
 }
 

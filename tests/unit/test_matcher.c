@@ -113,7 +113,7 @@ static void assert_rule(const char *name, const char *file, const char *answer, 
     struct dsn_reader *own_reader;
     ck_assert_int_eq(dsn_knowledge_new(files, 1, NULL, &own), DSN_OK);
     ck_assert_int_eq(dsn_reader_new(own, NULL, &own_reader), DSN_OK);
-    ck_assert_int_eq(dsn_reader_classify(own_reader, dsn_sv_str(answer), &recipient), DSN_OK);
+    ck_assert_int_eq(dsn_reader_classify(own_reader, dsn_sv_str(answer), DSN_NONE, &recipient), DSN_OK);
     assert_sv(dsn_sv_str(recipient->verdict.rule), rule);
     dsn_reader_free(own_reader);
     dsn_knowledge_unref(own);

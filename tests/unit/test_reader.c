@@ -584,11 +584,24 @@ static const struct {
     {"5.1.250 something new", "unknown", DSN_TYPE_HARD, DSN_ACTION_COUNT},
 };
 
+START_TEST(whoever_gave_an_answer_is_a_part_of_it) {
+    const struct dsn_recipient *recipient;
+    open_reader();
+    ck_assert_int_eq(dsn_reader_classify(reader, DSN_LIT("550 no"), DSN_LIT("MX\xff.google.com"), &recipient),
+                     DSN_OK);
+    assert_sv(recipient->remote_mta, "MX\xef\xbf\xbd.google.com");
+    ck_assert_str_eq(recipient->verdict.provider, "google");
+    ck_assert_int_eq(dsn_reader_classify(reader, DSN_LIT("550 no"), DSN_NONE, &recipient), DSN_OK);
+    ck_assert_uint_eq(recipient->remote_mta.n, 0);
+    ck_assert_ptr_null(recipient->verdict.provider);
+}
+END_TEST
+
 START_TEST(answers_get_their_verdict) {
     open_reader();
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
         const struct dsn_recipient *r;
-        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(verdicts[i].answer), &r), DSN_OK);
+        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(verdicts[i].answer), DSN_NONE, &r), DSN_OK);
         ck_assert_msg(strcmp(r->verdict.reason->name, verdicts[i].reason) == 0, "%s: %s", verdicts[i].answer,
                       r->verdict.reason->name);
         ck_assert_msg(r->verdict.type == verdicts[i].type, "%s: type", verdicts[i].answer);
@@ -661,14 +674,14 @@ START_TEST(an_answer_has_nothing_of_the_message_read_before) {
     char ids[2][DSN_EVENT_ID_LEN + 1];
     open_reader();
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[i]), &recipient), DSN_OK);
+        ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[i]), DSN_NONE, &recipient), DSN_OK);
         ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
         strcpy(ids[i], event.id);
     }
     ck_assert_str_ne(ids[0], ids[1]);
     ck_assert_int_eq(dsn_reader_read(reader, dsn_sv_str(message), &report), DSN_OK);
     g_free(message);
-    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[0]), &recipient), DSN_OK);
+    ck_assert_int_eq(dsn_reader_classify(reader, dsn_sv_str(answers[0]), DSN_NONE, &recipient), DSN_OK);
     ck_assert_int_eq(dsn_event_write(reader, 0, &source, &event), DSN_OK);
     ck_assert_str_eq(event.id, ids[0]);
 }
@@ -691,7 +704,8 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           json_that_is_nested_too_deeply_is_no_notification_and_that_is_told,
           a_long_field_is_cut_at_its_limit, a_field_that_stands_there_a_thousand_times_is_cut_at_its_limit,
           the_time_of_a_complaint_is_that_of_no_delivery,
-          a_notification_that_tells_but_the_type_has_that_as_its_diagnostic, answers_get_their_verdict,
+          a_notification_that_tells_but_the_type_has_that_as_its_diagnostic,
+          whoever_gave_an_answer_is_a_part_of_it, answers_get_their_verdict,
           event_is_json_of_one_line_with_nothing_unescaped,
           event_id_is_the_same_for_the_same_report_and_differs_by_recipient,
           an_answer_has_nothing_of_the_message_read_before)
