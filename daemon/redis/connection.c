@@ -251,26 +251,33 @@ static enum dsn_error await(struct dsn_redis *redis, const struct dsn_request *r
 
 /* Connecting */
 
-/* A request that is not one of the caller's, to a node: its reply must be no error. `*out` (may be NULL)
- * takes the reply. */
-static enum dsn_error ask(struct dsn_redis *redis, struct dsn_node *node, int argc, const char **argv,
-                          struct redisReply **out) {
+/* A request that is not one of the caller's, to a node. `*out` takes the reply, which may be an error. */
+static enum dsn_error try_to_ask(struct dsn_redis *redis, struct dsn_node *node, int argc, const char **argv,
+                                 struct redisReply **out) {
     struct dsn_request request = {.node = node};
     enum dsn_error error = dsn_node_add(node, argc, argv, NULL, &request);
     if (!error)
         error = await(redis, &request);
-    if (error) {
+    if (error)
         dsn_node_close(node); /* a reply that still comes must not find the request */
-        return error;
-    }
-    if (request.reply->type == REDIS_REPLY_ERROR) {
-        error = lose(redis, request.reply->str);
-        freeReplyObject(request.reply);
-    } else if (out) {
+    else
         *out = request.reply;
-    } else {
-        freeReplyObject(request.reply);
-    }
+    return error;
+}
+
+/* The same where the reply must be no error; `out` may be NULL. */
+static enum dsn_error ask(struct dsn_redis *redis, struct dsn_node *node, int argc, const char **argv,
+                          struct redisReply **out) {
+    struct redisReply *reply;
+    enum dsn_error error = try_to_ask(redis, node, argc, argv, &reply);
+    if (error)
+        return error;
+    if (reply->type == REDIS_REPLY_ERROR)
+        error = lose(redis, reply->str);
+    if (!error && out)
+        *out = reply;
+    else
+        freeReplyObject(reply);
     return error;
 }
 
@@ -309,10 +316,40 @@ static enum dsn_error require_master(struct dsn_redis *redis, struct dsn_node *n
     return master ? DSN_OK : lose(redis, "the server that Sentinel names is no master");
 }
 
+/* The value of a line "NAME:VALUE" of INFO. Freed with g_free; NULL: there is none. */
+static char *info_of(const char *info, const char *name) {
+    char *line = g_strconcat("\n", name, ":", NULL);
+    const char *found = strstr(info, line);
+    char *value = found ? g_strndup(found + strlen(line), strcspn(found + strlen(line), "\r\n")) : NULL;
+    g_free(line);
+    return value;
+}
+
+/* A cache in place of a store would forget, when it is full, who is suppressed. Whoever may not ask is not
+ * told. */
+static enum dsn_error warn_of_eviction(struct dsn_redis *redis, struct dsn_node *node) {
+    const char *argv[] = {"INFO", "memory"};
+    struct redisReply *reply;
+    enum dsn_error error = redis->settings->quiet ? DSN_OK : try_to_ask(redis, node, 2, argv, &reply);
+    if (error || redis->settings->quiet)
+        return error;
+    const char *info = reply->type == REDIS_REPLY_STRING ? reply->str : "";
+    char *limit = info_of(info, "maxmemory"), *policy = info_of(info, "maxmemory_policy");
+    if (limit && policy && strcmp(limit, "0") != 0 && strcmp(policy, "noeviction") != 0)
+        DSN_LOG(DSN_LOG_WARNING, "redis-evicts", dsn_log_str("server", dsn_redis_name(redis->settings)),
+                dsn_log_str("maxmemory-policy", policy));
+    g_free(limit);
+    g_free(policy);
+    freeReplyObject(reply);
+    return DSN_OK;
+}
+
 static enum dsn_error shake_hands(struct dsn_redis *redis, struct dsn_node *node) {
     enum dsn_error error = authenticate(redis, node);
     if (!error && redis->settings->sentinels)
         error = require_master(redis, node);
+    if (!error)
+        error = warn_of_eviction(redis, node);
     return error ? error : load_scripts(redis, node);
 }
 

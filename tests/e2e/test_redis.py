@@ -43,6 +43,22 @@ class Rights(Case):
         self.pass_through(self.configure(redis_keys="user = dsnd\n" + self.set_password("secret")))
         self.assertEqual(self.redis.client.execute_command("ACL", "LOG"), [])
 
+    def test_a_redis_that_drops_keys_when_it_is_full_is_told(self):
+        def told(n):
+            self.maildir.deliver(bounce(n))
+            return self.once().events("redis-evicts")
+        self.redis.client.config_set("maxmemory-policy", "allkeys-lru")
+        self.assertEqual(told(1), [])  # it has no limit
+        self.redis.client.config_set("maxmemory", "64mb")
+        self.assertIn("allkeys-lru", told(2)[0])
+        self.redis.client.config_set("maxmemory-policy", "noeviction")
+        self.assertEqual(told(3), [])
+
+    def test_whoever_may_not_ask_for_that_goes_on(self):
+        self.redis.client.execute_command("ACL", "SETUSER", "default", "-info")
+        self.assertRaises(redis.ResponseError, self.redis.client.info)
+        self.pass_through(self.conf)
+
     def test_a_wrong_password_is_waited_out_and_not_shown(self):
         self.redis.client.config_set("requirepass", "secret")
         self.redis.client = redis.Redis(unix_socket_path=self.redis.path, password="secret", decode_responses=True)
