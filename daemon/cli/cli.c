@@ -36,13 +36,8 @@ GOptionEntry dsn_cli_knowledge_option(char **directory) {
 }
 
 GOptionEntry dsn_cli_remote_mta_option(char **remote_mta) {
-    return (GOptionEntry){"remote-mta",
-                          0,
-                          0,
-                          G_OPTION_ARG_STRING,
-                          remote_mta,
-                          "the server that gave the answers, for its provider's rules",
-                          "HOST"};
+    return (GOptionEntry){
+        "remote-mta", 0, 0, G_OPTION_ARG_STRING, remote_mta, "the server that gave an answer", "HOST"};
 }
 
 int dsn_cli_usage(const char *command, const char *format, ...) {

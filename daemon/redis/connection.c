@@ -330,8 +330,8 @@ static char *info_of(const char *info, const char *name) {
 static enum dsn_error warn_of_eviction(struct dsn_redis *redis, struct dsn_node *node) {
     const char *argv[] = {"INFO", "memory"};
     struct redisReply *reply;
-    enum dsn_error error = redis->settings->quiet ? DSN_OK : try_to_ask(redis, node, 2, argv, &reply);
-    if (error || redis->settings->quiet)
+    enum dsn_error error = try_to_ask(redis, node, 2, argv, &reply);
+    if (error)
         return error;
     const char *info = reply->type == REDIS_REPLY_STRING ? reply->str : "";
     char *limit = info_of(info, "maxmemory"), *policy = info_of(info, "maxmemory_policy");
@@ -348,7 +348,7 @@ static enum dsn_error shake_hands(struct dsn_redis *redis, struct dsn_node *node
     enum dsn_error error = authenticate(redis, node);
     if (!error && redis->settings->sentinels)
         error = require_master(redis, node);
-    if (!error)
+    if (!error && redis->waiter->up && !redis->settings->quiet) /* the committer, for all */
         error = warn_of_eviction(redis, node);
     return error ? error : load_scripts(redis, node);
 }

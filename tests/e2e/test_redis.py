@@ -50,7 +50,8 @@ class Rights(Case):
         self.redis.client.config_set("maxmemory-policy", "allkeys-lru")
         self.assertEqual(told(1), [])  # it has no limit
         self.redis.client.config_set("maxmemory", "64mb")
-        self.assertIn("allkeys-lru", told(2)[0])
+        line, = told(2)
+        self.assertIn("allkeys-lru", line)
         self.redis.client.config_set("maxmemory-policy", "noeviction")
         self.assertEqual(told(3), [])
 
