@@ -41,6 +41,7 @@ struct dsn_server *dsn_server_open(const struct dsn_conf *conf, const char *cons
     signal(SIGPIPE, SIG_IGN); /* a server that goes is an error of write here */
     server->settings = dsn_conf_redis(conf);
     server->settings.scripts = scripts;
+    server->settings.quiet = true; /* it is said on standard error */
     server->waiter = (struct dsn_redis_waiter){
         .context = server, .wake_fd = dsn_wake_open(), .idle = idle, .give_up = give_up};
     server->redis = dsn_redis_new(&server->settings, &server->waiter);
@@ -65,7 +66,8 @@ static bool is_ready(struct dsn_server *server) {
     dsn_server_waiter(server);
     if (dsn_redis_ready(server->redis) == DSN_OK)
         return true;
-    fprintf(stderr, "%s: Redis (%s) is away\n", g_get_prgname(), dsn_redis_name(&server->settings));
+    fprintf(stderr, "%s: Redis (%s) is away: %s\n", g_get_prgname(), dsn_redis_name(&server->settings),
+            dsn_redis_why(server->redis));
     return false;
 }
 
@@ -81,8 +83,8 @@ struct redisReply *dsn_server_ask(struct dsn_server *server, size_t argc, const 
     if (dsn_redis_add(server->redis, (int)argc, (const char **)(uintptr_t)argv, lengths) != DSN_OK ||
         dsn_redis_reply(server->redis, &reply) != DSN_OK) {
         dsn_redis_drop(server->redis);
-        fprintf(stderr, "%s: no answer from Redis (%s)\n", g_get_prgname(),
-                dsn_redis_name(&server->settings));
+        fprintf(stderr, "%s: no answer from Redis (%s): %s\n", g_get_prgname(),
+                dsn_redis_name(&server->settings), dsn_redis_why(server->redis));
     } else if (reply->type == REDIS_REPLY_ERROR) {
         fprintf(stderr, "%s: Redis (%s) says: %s\n", g_get_prgname(), dsn_redis_name(&server->settings),
                 reply->str);

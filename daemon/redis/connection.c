@@ -39,7 +39,7 @@ struct dsn_redis {
     bool troubled;
     int64_t troubled_at_ms;
     unsigned tries; /* since the trouble began */
-    char why[128];  /* what was logged of it last */
+    char why[128];  /* what was wrong last */
 };
 
 static struct dsn_node *node_at(const struct dsn_redis *redis, guint i) {
@@ -115,6 +115,10 @@ const char *dsn_redis_name(const struct dsn_redis_settings *settings) {
     return settings->cluster     ? settings->cluster[0]
            : settings->sentinels ? settings->master
                                  : settings->server;
+}
+
+const char *dsn_redis_why(const struct dsn_redis *redis) {
+    return redis->why;
 }
 
 static void set_up(const struct dsn_redis *redis, bool up) {

@@ -53,6 +53,8 @@ enum dsn_error dsn_redis_try(struct dsn_redis *redis);
 /* What people call the server: its address, what Sentinel knows it by, or the first address of the cluster.
  * Lives as long as the settings. */
 const char *dsn_redis_name(const struct dsn_redis_settings *settings);
+/* What the last trouble was, for people; "": there was none. */
+const char *dsn_redis_why(const struct dsn_redis *redis);
 bool dsn_redis_is_connected(const struct dsn_redis *redis);
 /* Closes the connection and forgets what was not answered. */
 void dsn_redis_drop(struct dsn_redis *redis);
