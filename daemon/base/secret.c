@@ -9,7 +9,7 @@
 
 static const char *refuse(int fd, bool is_public) {
     struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0)
+    if (fstat(fd, &info) != 0)
         return g_strerror(errno);
     if (!S_ISREG(info.st_mode))
         return "is no file";
@@ -25,15 +25,18 @@ static const char *refuse(int fd, bool is_public) {
 }
 
 const char *dsn_secret_read(const char *path, bool is_public, char text[DSN_SECRET_SIZE], size_t *n) {
+    *n = 0;
+    text[0] = '\0';
     /* Neither waits for a FIFO's writer nor becomes the terminal's. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return g_strerror(errno);
     const char *refusal = refuse(fd, is_public);
     ssize_t got = refusal ? 0 : read(fd, text, DSN_SECRET_SIZE - 1);
     if (got < 0)
         refusal = g_strerror(errno);
-    if (fd >= 0)
-        close(fd);
     *n = (size_t)MAX(got, 0);
     text[*n] = '\0';
+    close(fd);
     return refusal;
 }
