@@ -118,8 +118,9 @@ static const char *set_step(const struct key *key, const char *text, int64_t *ou
 /* Of the first suppression, of the first repetition, and so on; the last one is that of all others. */
 static const char *set_expiry(const struct key *key, const char *text, struct dsn_policy *policy) {
     char **steps = g_strsplit(text, ";", -1);
-    const char *refusal =
-        g_strv_length(steps) > DSN_POLICY_MAX_STEPS ? "too many steps; expected at most 8" : NULL;
+    const char *refusal = !steps[0] ? "no duration; expected one or more, as in 7d; 30d; never"
+                          : g_strv_length(steps) > DSN_POLICY_MAX_STEPS ? "too many steps; expected at most 8"
+                                                                        : NULL;
     int64_t ms[DSN_POLICY_MAX_STEPS];
     size_t n = 0;
     for (; !refusal && steps[n]; n++)

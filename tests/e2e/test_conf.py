@@ -76,6 +76,7 @@ class Configuration(Case):
         self.assert_refused("[source a]\nkind = pigeon\npath = /m\n", 2, "pigeon", "maildir")
         self.assert_refused("[source a]\npath = m\n", 2, "absolute")
         self.assert_refused(source + "[source b]\npath = /m\n", 3, "same path")
+        self.assert_refused(source + "[policy]\nexpiry =\n", 4, "expiry", "as in 7d; 30d; never")
         self.assert_refused("[redis]\n", 0, "[source NAME]")
         self.assert_refused(source + "[recipient]\norder = final; cc\n", 4, "cc", "verp; original; header; final; prose")
         self.assert_refused(source + "[recipient]\norder = final; final\n", 4, "twice")
