@@ -202,15 +202,17 @@ void dsn_reader_authenticate(struct dsn_reader *reader, const struct dsn_trust *
     }
 }
 
+/* No longer than a field may be, and valid UTF-8. */
+static struct dsn_strview bounded(struct dsn_reader *reader, struct dsn_strview text) {
+    return dsn_utf8_repair(reader->arena, dsn_utf8_cut(text, reader->limits.max_field_bytes));
+}
+
 enum dsn_error dsn_reader_classify(struct dsn_reader *reader, struct dsn_strview diagnostic,
                                    struct dsn_strview remote_mta, const struct dsn_recipient **out) {
     dsn_arena_reset(reader->arena);
     reader->report = (struct dsn_report){.arrival_date = DSN_NO_TIME};
     struct dsn_recipient *recipient = dsn_arena_alloc(reader->arena, sizeof *recipient);
-    struct dsn_strview text = dsn_utf8_repair(reader->arena,
-                                              dsn_utf8_cut(diagnostic, reader->limits.max_field_bytes)),
-                       host = dsn_utf8_repair(reader->arena,
-                                              dsn_utf8_cut(remote_mta, reader->limits.max_field_bytes));
+    struct dsn_strview text = bounded(reader, diagnostic), host = bounded(reader, remote_mta);
     if (!recipient || !text.p)
         return DSN_ERR_MEMORY;
     reader->bytes = text; /* the last message may be gone */

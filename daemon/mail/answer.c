@@ -10,11 +10,14 @@ static char at(struct dsn_strview text, size_t i) {
     return i < text.n ? text.p[i] : ' ';
 }
 
+bool dsn_status_is_class(unsigned cls) {
+    return cls == 2 || cls == 4 || cls == 5;
+}
+
 struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length) {
     const struct dsn_status none = {0};
     unsigned cls, subject, detail;
-    if (text.n < 5 || dsn_sv_read_uint(text, 1, &cls) != 1 || (cls != 2 && cls != 4 && cls != 5) ||
-        text.p[1] != '.')
+    if (text.n < 5 || dsn_sv_read_uint(text, 1, &cls) != 1 || !dsn_status_is_class(cls) || text.p[1] != '.')
         return none;
     size_t n = dsn_sv_read_uint(dsn_sv_from(text, 2), 3, &subject);
     if (!n || at(text, 2 + n) != '.')

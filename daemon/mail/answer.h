@@ -15,6 +15,8 @@ struct dsn_answer {
  * ones. */
 struct dsn_answer dsn_answer_read(struct dsn_strview text);
 
+/* Whether enhanced codes have that class (RFC 3463 2). */
+bool dsn_status_is_class(unsigned cls);
 /* Reads "5.1.1" (with a comment or more behind it) at the start of `text`; cls 0 where there is none. Any
  * subject and detail of up to three digits. `length` (may be NULL): how many bytes it took. */
 struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length);

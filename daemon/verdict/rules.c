@@ -62,7 +62,7 @@ static bool read_status(const char *text, struct dsn_status *out) {
     if (out->cls)
         return length == s.n;
     unsigned cls, subject;
-    if (dsn_sv_read_uint(s, 1, &cls) != 1 || (cls != 2 && cls != 4 && cls != 5) || s.n < 3 || s.p[1] != '.')
+    if (dsn_sv_read_uint(s, 1, &cls) != 1 || !dsn_status_is_class(cls) || s.n < 3 || s.p[1] != '.')
         return false;
     *out = (struct dsn_status){.cls = (uint8_t)cls, .subject = -1, .detail = -1};
     size_t n = dsn_sv_read_uint(dsn_sv_from(s, 2), 3, &subject);

@@ -354,9 +354,21 @@ class Case(unittest.TestCase):
             for file in (ROOT / "config" / folder).iterdir():
                 (self.knowledge / folder / file.name).write_text("# nothing\n")
 
+    def remember_rules(self):
+        """The rules and formats that are built in decide again."""
+        shutil.rmtree(self.knowledge)
+        self.knowledge.mkdir()
+
     def source(self):
         """The keys of the source."""
         return f"kind = maildir\npath = {self.maildir.path}"
+
+    def write_secret(self, name, text):
+        """A file that nobody else may read."""
+        path = self.folder / name
+        path.touch(0o640)
+        path.write_text(text)
+        return path
 
     def configure(self, text="", redis_keys="", source_keys="", feed_keys="hwm = 1000000", name="dsnd.conf"):
         conf = self.folder / name

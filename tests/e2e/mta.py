@@ -52,8 +52,7 @@ class Handover(Case):
 
     def setUp(self):
         super().setUp()
-        shutil.rmtree(self.knowledge)
-        self.knowledge.mkdir()
+        self.remember_rules()
         # The users that the mail server becomes have to get at our configuration, our Redis and our maildir.
         os.chmod(self.folder, 0o755)
         os.chmod(self.redis.path, 0o777)

@@ -63,9 +63,7 @@ class OnCluster(Case):
 
 class Whole(OnCluster):
     def test_every_command_finds_what_is_on_any_node(self):
-        password = self.folder / "password"
-        password.touch(0o640)
-        password.write_text("secret")
+        password = self.write_secret("password", "secret")
         conf = self.conf.read_text().replace("[feed]", f"user = dsnd\npassword_file = {password}\n[feed]")
         self.conf.write_text(conf + f"[lookup]\nlisten = unix:{self.folder}/lookup\n")
         for node in self.cluster.nodes:  # with the rights that the manual gives him

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import unittest
@@ -158,8 +157,7 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "messages"
 @unittest.skipUnless(CORPUS.is_dir(), "no corpus")
 class Corpus(Case):
     def test_real_bounces_arrive_whole_with_everything_that_dsnd_knows(self):
-        shutil.rmtree(self.knowledge)
-        self.knowledge.mkdir()
+        self.remember_rules()
         for file in sorted(CORPUS.iterdir()):
             self.maildir.deliver(file.read_bytes(), name=file.name)
         # One file of the corpus could be an mbox of two: parse takes it for one, a maildir's file never is.

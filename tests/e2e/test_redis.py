@@ -10,10 +10,8 @@ from harness import DSND, LIMIT_S, PREFIX, Case, Instance, bounce, wait_until
 
 class Rights(Case):
     def set_password(self, text):
-        password = self.folder / "password"
-        password.touch(0o600)
-        password.write_text(text + "\n# the first line is it\n")
-        return f"password_file = {self.folder}/password\n"
+        password = self.write_secret("password", f"{text}\n# the first line is it\n")
+        return f"password_file = {password}\n"
 
     def pass_through(self, conf):
         """A bounce by a maildir and one by the queue, with a feed and a look at the dead letters."""
