@@ -1,6 +1,7 @@
 /* answer: codes inside a server's answer. Knows RFC 5321 4.2 and RFC 3463 2, knows no code's meaning. */
 #include "answer.h"
 #include "base/sv.h"
+#include "base/utf8.h"
 
 static char before(struct dsn_strview text, size_t i) {
     return i ? text.p[i - 1] : ' ';
@@ -131,7 +132,7 @@ struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview
     struct dsn_buffer out;
     dsn_buffer_init(&out, arena, text.n);
     unsigned code = 0; /* of the multi-line reply that we are in */
-    text = dsn_sv_trim(text);
+    text = dsn_sv_trim(dsn_utf8_plain(arena, text));
     for (size_t i = 0; i < text.n; i++) {
         size_t words = i;
         while (words < text.n && !dsn_is_digit(text.p[words]) && !dsn_is_space(text.p[words]))

@@ -110,14 +110,25 @@ static size_t count_hit(size_t pattern, void *data) {
     return SIZE_MAX;
 }
 
+static void add_header(struct dsn_buffer *text, struct dsn_strview name, struct dsn_strview value) {
+    dsn_buffer_add(text, name);
+    dsn_buffer_add(text, DSN_LIT(": "));
+    dsn_buffer_add(text, value);
+    dsn_buffer_add_char(text, '\n');
+}
+
+/* The header, a line each; of a subject that a gateway has marked one more, without the mark. */
 static struct dsn_strview header_text(struct dsn_draft *draft) {
     struct dsn_buffer text;
     dsn_buffer_init(&text, draft->arena, 4096);
     for (size_t i = 0; i < draft->message->n_headers && text.n < MAX_HEADER_BYTES; i++) {
-        dsn_buffer_add(&text, draft->message->headers[i].name);
-        dsn_buffer_add(&text, DSN_LIT(": "));
-        dsn_buffer_add(&text, draft->message->headers[i].value);
-        dsn_buffer_add_char(&text, '\n');
+        const struct dsn_field header = draft->message->headers[i];
+        add_header(&text, header.name, header.value);
+        if (!dsn_sv_eq_nocase(header.name, DSN_LIT("Subject")))
+            continue;
+        struct dsn_strview unmarked = dsn_subject_unmarked(header.value);
+        if (unmarked.n < header.value.n)
+            add_header(&text, header.name, unmarked);
     }
     return dsn_buffer_view(&text);
 }
@@ -148,6 +159,31 @@ static void match_conditions(const struct dsn_formats *formats, struct dsn_forma
     dsn_matcher_scan(formats->body, scratch->matching, text, count_hit, &body);
 }
 
+/* `text` without what the expression finds in it. */
+static struct dsn_strview without(struct dsn_arena *arena, const struct dsn_capture *capture,
+                                  struct dsn_capture_scratch *scratch, struct dsn_strview text) {
+    struct dsn_buffer kept;
+    struct dsn_captured found;
+    size_t from = 0;
+    dsn_buffer_init(&kept, arena, text.n);
+    while (dsn_capture_find(capture, scratch, text, from, &found) && found.end > from) {
+        dsn_buffer_add(&kept, dsn_sv(text.p + from, found.begin - from));
+        from = found.end;
+    }
+    dsn_buffer_add(&kept, dsn_sv_from(text, from));
+    return dsn_buffer_view(&kept);
+}
+
+/* Leaves out of the report what gateways, scanners and lawyers wrote around it. */
+static void leave_asides_out(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
+                             struct dsn_arena *arena) {
+    struct dsn_strview report = dsn_sv(scratch->text.p, scratch->border);
+    for (size_t i = 0; i < formats->aside.n; i++)
+        report = without(arena, formats->aside.items[i], scratch->capture, report);
+    scratch->text = dsn_arena_join(arena, report, DSN_NONE, dsn_sv_from(scratch->text, scratch->border));
+    scratch->border = report.n;
+}
+
 /* Finds out which formats the draft's message may have, unless that is known already. */
 static void recognise(const struct dsn_formats *formats, struct dsn_formats_scratch *scratch,
                       struct dsn_draft *draft) {
@@ -159,6 +195,11 @@ static void recognise(const struct dsn_formats *formats, struct dsn_formats_scra
     scratch->border = find_line(&formats->end, scratch->capture, scratch->text, 0, &behind);
     match_conditions(formats, scratch, draft,
                      dsn_sv(scratch->text.p, behind)); /* that line tells of the format too */
+    if (!scratch->held[formats->n + DSN_SHARED_ASIDE])
+        return;
+    size_t line = behind - scratch->border;
+    leave_asides_out(formats, scratch, draft->arena);
+    match_conditions(formats, scratch, draft, dsn_sv(scratch->text.p, scratch->border + line));
 }
 
 void dsn_formats_scratch_reset(struct dsn_formats_scratch *scratch) {

@@ -9,7 +9,8 @@
 
 /* The section that holds for all formats. */
 #define SHARED "shared"
-#define SHARED_FORMAT UINT_MAX /* until it is known how many formats there are */
+/* Until it is known how many formats there are: what is shared, from here on. */
+#define SHARED_FORMAT (UINT_MAX - DSN_SHARED)
 
 static const char *const allowed[] = {
     "kind",      "class",       "generic",    "delay",        "temporary", "begin",      "end",  "stop",
@@ -63,14 +64,16 @@ static void add_captures(struct loading *l, const struct dsn_keyfile_group *grou
     }
 }
 
-static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format,
-                          bool negated) {
-    struct dsn_condition condition = {.format = format ? (unsigned)l->formats->n : SHARED_FORMAT,
-                                      .negated = negated};
+/* `format`: its index. */
+static void append_condition(struct loading *l, bool header, char *pattern, unsigned format, bool negated) {
+    struct dsn_condition condition = {.format = format, .negated = negated};
     g_ptr_array_add(header ? l->header_patterns : l->body_patterns, pattern);
     g_array_append_val(header ? l->formats->header_conditions : l->formats->body_conditions, condition);
-    if (!format)
-        return;
+}
+
+static void add_condition(struct loading *l, bool header, char *pattern, struct dsn_format *format,
+                          bool negated) {
+    append_condition(l, header, pattern, (unsigned)l->formats->n, negated);
     format->n_conditions += !negated;
     format->evident_only &= negated || !header;
 }
@@ -205,21 +208,27 @@ static char *without_lookaround(const char *pattern) {
     return whole;
 }
 
-/* What holds for all formats: where a returned message begins, what a report has in its header, and the words
- * of a delay. */
+/* What holds for all formats: where a returned message begins, what a report has in its header, the words of
+ * a delay, and what is no part of a report. */
 static void read_shared(struct loading *l) {
-    static const char *const keys[] = {"end",   "end.*",   "header", "header.*",
-                                       "delay", "delay.*", "about",  NULL};
+    static const char *const keys[] = {"end",     "end.*", "header",  "header.*", "delay",
+                                       "delay.*", "aside", "aside.*", "about",    NULL};
     if (!dsn_keyfile_only(l->kf, l->group, keys, l->problems))
         l->error = DSN_ERR_SYNTAX;
     add_captures(l, l->group, "end", &l->formats->end);
     add_captures(l, l->group, "delay", &l->formats->delay);
+    add_captures(l, l->group, "aside", &l->formats->aside);
     for (size_t i = 0; i < l->group->n; i++) {
         const struct dsn_keyfile_key *key = &l->group->keys[i];
         if (is_key_of(key->name, "header"))
-            add_condition(l, true, g_strdup_printf("(?m:%s)", key->value), NULL, false);
+            append_condition(l, true, g_strdup_printf("(?m:%s)", key->value),
+                             SHARED_FORMAT + DSN_SHARED_REPORT, false);
         else if (is_key_of(key->name, "delay"))
-            add_condition(l, false, without_lookaround(key->value), NULL, false);
+            append_condition(l, false, without_lookaround(key->value), SHARED_FORMAT + DSN_SHARED_DELAY,
+                             false);
+        else if (is_key_of(key->name, "aside"))
+            append_condition(l, false, without_lookaround(key->value), SHARED_FORMAT + DSN_SHARED_ASIDE,
+                             false);
     }
 }
 
@@ -257,14 +266,15 @@ static void compile(struct loading *l, GPtrArray *patterns, struct dsn_matcher *
     g_free(why);
 }
 
-/* Where the conditions of no format belong, once it is known; returns whether there are any. */
-static bool place_shared(GArray *conditions, size_t place) {
+/* Puts the conditions of no format behind the formats', now that it is known where that is; returns whether
+ * there are any. */
+static bool place_shared(GArray *conditions, size_t n_formats) {
     bool any = false;
     for (guint i = 0; i < conditions->len; i++) {
         struct dsn_condition *condition = &g_array_index(conditions, struct dsn_condition, i);
-        if (condition->format != SHARED_FORMAT)
+        if (condition->format < SHARED_FORMAT)
             continue;
-        condition->format = (unsigned)place;
+        condition->format += (unsigned)n_formats - SHARED_FORMAT;
         any = true;
     }
     return any;
@@ -285,8 +295,8 @@ enum dsn_error dsn_formats_new(const struct dsn_keyfile *const *files, size_t n,
         for (size_t i = 0; i < n; i++)
             read_file(&l, files[i], pass == 1);
     }
-    formats->asks_header = place_shared(formats->header_conditions, formats->n + DSN_SHARED_REPORT);
-    place_shared(formats->body_conditions, formats->n + DSN_SHARED_DELAY);
+    formats->asks_header = place_shared(formats->header_conditions, formats->n);
+    place_shared(formats->body_conditions, formats->n);
     if (!l.error)
         compile(&l, l.header_patterns, &formats->header);
     if (!l.error)
@@ -325,6 +335,7 @@ void dsn_formats_free(struct dsn_formats *formats) {
     g_free(formats->items);
     free_captures(&formats->end);
     free_captures(&formats->delay);
+    free_captures(&formats->aside);
     dsn_matcher_free(formats->header);
     dsn_matcher_free(formats->body);
     g_array_unref(formats->header_conditions);

@@ -30,8 +30,9 @@ struct dsn_format {
     struct dsn_captures begin, end, stop, recipient, before, diagnostic, common, delay, temporary;
 };
 
-/* What conditions tell that are of no format: their indices are those behind the formats'. */
-enum { DSN_SHARED_REPORT, DSN_SHARED_DELAY, DSN_SHARED }; /* evidently a report; perhaps of a delay */
+/* What conditions tell that are of no format: their indices are those behind the formats'. Evidently a
+ * report; perhaps of a delay; perhaps something that is to be left out. */
+enum { DSN_SHARED_REPORT, DSN_SHARED_DELAY, DSN_SHARED_ASIDE, DSN_SHARED };
 
 struct dsn_condition {
     unsigned format; /* index */
@@ -45,6 +46,7 @@ struct dsn_formats {
     GArray *header_conditions, *body_conditions; /* struct dsn_condition: by pattern */
     struct dsn_captures end;                     /* where a returned message begins, for all formats */
     struct dsn_captures delay;                   /* words of one that is still being tried, for all formats */
+    struct dsn_captures aside;                   /* what was written by whatever carried the report */
     bool asks_header;                            /* they say what a report has in its header */
 };
 

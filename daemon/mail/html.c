@@ -11,6 +11,9 @@ static const char *const blocks[] = {
     "h6", "pre", "hr",  "dt", "dd", "dl", "body", "title", "td", "th", "section", "blockquote", "center",
 };
 
+/* Those of them that leave an empty line where the line has ended. */
+static const char *const gaps[] = {"br", "p"};
+
 /* Elements whose content nobody sees. */
 static const char *const hidden[] = {"style", "script", "head"};
 
@@ -105,28 +108,37 @@ static size_t add_entity(struct dsn_buffer *out, struct dsn_strview html, size_t
     return i + 1;
 }
 
-static void break_line(struct dsn_buffer *out) {
+/* Ends the line. `apart`: where it has ended, an empty one follows. */
+static void break_line(struct dsn_buffer *out, bool apart) {
     while (out->n && out->p[out->n - 1] == ' ')
         out->n--;
-    if (out->n && out->p[out->n - 1] != '\n')
+    if (out->n && !dsn_sv_ends_nocase(dsn_sv(out->p, out->n), apart ? DSN_LIT("\n\n") : DSN_LIT("\n")))
         dsn_buffer_add_char(out, '\n');
+}
+
+/* White space: what stands in <pre> as it is, elsewhere a space. */
+static void add_space(struct dsn_buffer *out, char c, bool preformatted) {
+    if (preformatted ? c != '\r' : out->n && !strchr(" \n", out->p[out->n - 1]))
+        dsn_buffer_add_char(out, preformatted ? c : ' ');
 }
 
 struct dsn_strview dsn_html_text(struct dsn_arena *arena, struct dsn_strview html) {
     struct dsn_buffer out;
-    bool unclosed[G_N_ELEMENTS(hidden)] = {false};
+    bool unclosed[G_N_ELEMENTS(hidden)] = {false}, preformatted = false;
     dsn_buffer_init(&out, arena, html.n / 2 + 16);
     for (size_t i = 0; i < html.n && !out.failed;) {
         char c = html.p[i];
         if (c == '<' && is_tag(html, i)) {
-            if (dsn_sv_is_one_of(tag_name(html, i), blocks, G_N_ELEMENTS(blocks)))
-                break_line(&out);
+            struct dsn_strview name = tag_name(html, i);
+            if (dsn_sv_is_one_of(name, blocks, G_N_ELEMENTS(blocks)))
+                break_line(&out, dsn_sv_is_one_of(name, gaps, G_N_ELEMENTS(gaps)));
+            if (dsn_sv_eq_nocase(name, DSN_LIT("pre")))
+                preformatted = html.p[i + 1] != '/';
             i = skip(html, i, unclosed);
         } else if (c == '&') {
             i = add_entity(&out, html, i);
         } else if (dsn_is_space(c)) {
-            if (out.n && !strchr(" \n", out.p[out.n - 1]))
-                dsn_buffer_add_char(&out, ' ');
+            add_space(&out, c, preformatted);
             i++;
         } else {
             dsn_buffer_add_char(&out, c);

@@ -4,6 +4,8 @@
 #include "base/utf8.h"
 #include "html.h"
 
+#include <stdint.h>
+
 /* Whether everything that follows belongs to the machines, or to the returned message. */
 static bool is_border(const struct dsn_part *part, bool begun) {
     return begun && part->role >= DSN_PART_DELIVERY_STATUS;
@@ -29,10 +31,32 @@ static struct dsn_strview join_parts(struct dsn_human *human, struct dsn_arena *
     return text;
 }
 
+/* "[EXTERNAL] ", "***SPAM*** ", "{Spam?} ": what the mark at the start of `subject` takes; 0 where none is.
+ */
+static size_t mark_length(struct dsn_strview subject) {
+    static const struct { const char *begin, *end; } marks[] = {{"[", "]"}, {"{", "}"}, {"***", "***"}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        struct dsn_strview begin = dsn_sv_str(marks[i].begin), end = dsn_sv_str(marks[i].end);
+        if (!subject.n || !dsn_sv_starts_nocase(subject, begin))
+            continue;
+        size_t at = dsn_sv_find_nocase(dsn_utf8_cut(subject, 40), end, begin.n);
+        return at == SIZE_MAX ? 0 : at + end.n;
+    }
+    return 0;
+}
+
+struct dsn_strview dsn_subject_unmarked(struct dsn_strview subject) {
+    struct dsn_strview rest = dsn_sv_trim(subject);
+    for (size_t n = mark_length(rest); n; n = mark_length(rest))
+        rest = dsn_sv_trim(dsn_sv_from(rest, n));
+    return rest.n ? rest : subject;
+}
+
 /* Whether a person sent this on, as the subject says. */
 static bool is_forward(const struct dsn_message *message) {
     static const char *const prefixes[] = {"fwd:", "fw:", "wg:", "tr:", "rv:", "i:", "転送:"};
-    struct dsn_strview subject = dsn_header_get(message->headers, message->n_headers, "Subject");
+    struct dsn_strview subject =
+        dsn_subject_unmarked(dsn_header_get(message->headers, message->n_headers, "Subject"));
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (subject.n && dsn_sv_starts_nocase(subject, dsn_sv_str(prefixes[i])))
             return true;
@@ -54,6 +78,29 @@ static struct dsn_strview unquote(struct dsn_arena *arena, struct dsn_strview te
     return dsn_buffer_view(&out);
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Without white space at the ends of lines, of which decoded text has a CR. */
+static struct dsn_strview trim_lines(struct dsn_arena *arena, struct dsn_strview text) {
+    struct dsn_buffer out;
+    size_t end = dsn_sv_find_char(text, '\n', 0);
+    while (end != SIZE_MAX && (end == 0 || !is_blank(text.p[end - 1])))
+        end = dsn_sv_find_char(text, '\n', end + 1);
+    if (end == SIZE_MAX)
+        return text;
+    dsn_buffer_init(&out, arena, text.n);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\n') {
+            while (out.n && is_blank(out.p[out.n - 1]))
+                out.n--;
+        }
+        dsn_buffer_add_char(&out, text.p[i]);
+    }
+    return dsn_buffer_view(&out);
+}
+
 struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *arena,
                                   const struct dsn_message *message) {
     if (human->message == message)
@@ -62,6 +109,7 @@ struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *are
     struct dsn_strview text = join_parts(human, arena, message, DSN_PART_TEXT);
     if (!text.n)
         text = join_parts(human, arena, message, DSN_PART_HTML);
+    text = trim_lines(arena, dsn_utf8_plain(arena, text));
     if (text.n && is_forward(message))
         text = unquote(arena, text);
     human->text = text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);

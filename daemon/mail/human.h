@@ -17,6 +17,11 @@ struct dsn_human {
 struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *arena,
                                   const struct dsn_message *message);
 
+/* A subject without the marks that gateways put before it, such as "[EXTERNAL]"; itself where there is
+ * nothing else.
+ */
+struct dsn_strview dsn_subject_unmarked(struct dsn_strview subject);
+
 #define DSN_HUMAN_MAX (64 * 1024)
 
 #endif
