@@ -60,7 +60,17 @@ static enum dsn_part_role role_of(struct dsn_strview type) {
     return dsn_sv_starts_nocase(type, DSN_LIT("text/")) ? DSN_PART_TEXT : DSN_PART_OTHER;
 }
 
+/* Whether a part of any type is a delivery status (RFC 3464 2.2): mail programs that send a report on, and
+ * gateways, make a file of it. */
+static bool begins_status(struct dsn_strview bytes) {
+    bytes = dsn_sv_trim(dsn_sv(bytes.p, MIN(bytes.n, 80)));
+    return dsn_sv_starts_nocase(bytes, DSN_LIT("Reporting-MTA:")) ||
+           dsn_sv_starts_nocase(bytes, DSN_LIT("Original-Envelope-Id:"));
+}
+
 struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_strview bytes) {
+    while (bytes.n && (bytes.p[0] == '\n' || bytes.p[0] == '\r')) /* no message is without a header */
+        bytes = dsn_sv_from(bytes, 1);
     struct dsn_strview line, rest = bytes;
     if (dsn_sv_starts_nocase(bytes, DSN_LIT("From ")) && dsn_sv_next_line(&rest, &line))
         bytes = rest;
@@ -220,7 +230,10 @@ static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct
 }
 
 static void add_leaf(struct walk *w, struct dsn_strview type, struct dsn_strview bytes, const char *charset) {
-    struct dsn_part *part = add_part(w, role_of(type), type);
+    enum dsn_part_role role = role_of(type);
+    if ((role == DSN_PART_TEXT || role == DSN_PART_OTHER) && begins_status(bytes))
+        role = DSN_PART_DELIVERY_STATUS;
+    struct dsn_part *part = add_part(w, role, type);
     if (!part || part->role == DSN_PART_OTHER)
         return;
     if (part->role == DSN_PART_ORIGINAL)
