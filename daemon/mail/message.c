@@ -60,12 +60,28 @@ static enum dsn_part_role role_of(struct dsn_strview type) {
     return dsn_sv_starts_nocase(type, DSN_LIT("text/")) ? DSN_PART_TEXT : DSN_PART_OTHER;
 }
 
-/* Whether a part of any type is a delivery status (RFC 3464 2.2): mail programs that send a report on, and
- * gateways, make a file of it. */
-static bool begins_status(struct dsn_strview bytes) {
-    bytes = dsn_sv_trim(dsn_sv(bytes.p, MIN(bytes.n, 80)));
-    return dsn_sv_starts_nocase(bytes, DSN_LIT("Reporting-MTA:")) ||
-           dsn_sv_starts_nocase(bytes, DSN_LIT("Original-Envelope-Id:"));
+/* What begins so is that, whatever its type says: mail programs that send a report on, and gateways, make
+ * files of its parts. RFC 3464 2.2, RFC 5965 3.1; the last two are what the last server has put before a
+ * message. */
+static const struct {
+    const char *field;
+    enum dsn_part_role role;
+} beginnings[] = {
+    {"Reporting-MTA:", DSN_PART_DELIVERY_STATUS}, {"Original-Envelope-Id:", DSN_PART_DELIVERY_STATUS},
+    {"Feedback-Type:", DSN_PART_FEEDBACK},        {"Return-Path: <", DSN_PART_ORIGINAL},
+    {"Received: from ", DSN_PART_ORIGINAL},
+};
+
+static enum dsn_part_role role_by_content(struct dsn_strview type, struct dsn_strview bytes) {
+    enum dsn_part_role role = role_of(type);
+    if (role != DSN_PART_TEXT && role != DSN_PART_OTHER)
+        return role;
+    struct dsn_strview begin = dsn_sv_trim(dsn_sv(bytes.p, MIN(bytes.n, 80)));
+    for (size_t i = 0; i < G_N_ELEMENTS(beginnings); i++) {
+        if (dsn_sv_starts_nocase(begin, dsn_sv_str(beginnings[i].field)))
+            return beginnings[i].role;
+    }
+    return role;
 }
 
 struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_strview bytes) {
@@ -230,10 +246,7 @@ static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct
 }
 
 static void add_leaf(struct walk *w, struct dsn_strview type, struct dsn_strview bytes, const char *charset) {
-    enum dsn_part_role role = role_of(type);
-    if ((role == DSN_PART_TEXT || role == DSN_PART_OTHER) && begins_status(bytes))
-        role = DSN_PART_DELIVERY_STATUS;
-    struct dsn_part *part = add_part(w, role, type);
+    struct dsn_part *part = add_part(w, role_by_content(type, bytes), type);
     if (!part || part->role == DSN_PART_OTHER)
         return;
     if (part->role == DSN_PART_ORIGINAL)
