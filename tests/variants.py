@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""The same messages, carried otherwise: with CR LF, with CR, as one mbox, and attached to a mail that a person forwards.
-What dsnd says of them has to be the same, and but for the forward the ids too.
+"""The same messages, carried otherwise: with CR LF, with CR, as one mbox, attached to a mail that a person forwards, and as
+gateways, scanners and mail programs leave them. What dsnd says of them has to be the same, and where the message is the same,
+the ids too.
 
 usage: variants.py DSND [--score SCORE --corpus CORPUS]
 
@@ -8,7 +9,9 @@ A message in one variant is a test. With --corpus, its messages are tried too, a
 what the messages as they are give. The last line is "N passed, N failed".
 """
 import argparse
+import base64
 import collections
+import html
 import json
 import os
 import re
@@ -54,8 +57,78 @@ def forwarded(message):
     return FORWARD.replace(b"\r\n", b"\n") % unix(message)
 
 
+def header_and_body(message):
+    header, _, body = unix(message).partition(b"\n\n")
+    return header + b"\n", body
+
+
+def take_fields(header, pattern):
+    """The header without the fields whose names match, and these."""
+    field = re.compile(rb"(?im)^(?:%s):.*\n(?:[ \t].*\n)*" % pattern)
+    return field.sub(b"", header), b"".join(found.group(0) for found in field.finditer(header))
+
+
+def marked(message):
+    header, body = header_and_body(message)
+    return re.sub(rb"(?im)^(Subject:) *", rb"\1 [EXTERNAL] ***SPAM*** ", header, count=1) + b"\n" + body
+
+
+def with_disclaimer(message):
+    """A gateway puts the message into a part, and what a company has to say into another."""
+    header, body = header_and_body(message)
+    header, content = take_fields(header, rb"Content-[\w-]+|MIME-Version")
+    return (header + b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="=_disclaimer"\n\n--=_disclaimer\n' + content
+            + b"\n" + body.rstrip(b"\n") + b"\n\n--=_disclaimer\nContent-Type: text/plain\n\n"
+            b"This e-mail is confidential. It was scanned for viruses.\n\n--=_disclaimer--\n")
+
+
+def parts_as_files(message):
+    """The machines' parts are files of no type, of which their first field alone tells."""
+    pattern = (rb"(?im)^Content-Type: *message/(?:delivery-status|feedback-report)\b"
+               rb"(?=[^\n]*\n(?:[^\n]+\n)*\n(?:Reporting-MTA|Original-Envelope-Id|Feedback-Type):)")
+    return re.sub(pattern, b"Content-Type: application/octet-stream", unix(message))
+
+
+def of_text(change, content_type=b"text/plain", encoding=b"8bit"):
+    """A variant of messages that are a single text which is not encoded; others stay as they are."""
+    def variant(message):
+        header, body = header_and_body(message)
+        other, content = take_fields(header, rb"Content-(Type|Transfer-Encoding)")
+        charset = re.search(rb'(?i)charset *= *"?([\w-]+)', content)
+        if re.search(rb"(?i)multipart|html|message/|base64|quoted-printable|iso-2022", content):
+            return unix(message)
+        return (other + b"Content-Type: %s; charset=%s\nContent-Transfer-Encoding: %s\n\n"
+                % (content_type, charset.group(1) if charset else b"utf-8", encoding) + change(body))
+    return variant
+
+
+def typographic(body):
+    """Apostrophes and spaces as word processors have them, in a text of ASCII."""
+    if not body.isascii() or b"\x1b" in body:
+        return body
+    body = re.sub(rb"(?<=\w)'(?=\w)", "\N{RIGHT SINGLE QUOTATION MARK}".encode(), body)
+    return re.sub(rb"(?<=\w) (?=\w+ \w)", "\N{NO-BREAK SPACE}".encode(), body)
+
+
+def page(body):
+    return (b"<html><head><title>x</title></head>\n<body><pre>"
+            + html.escape(body.decode("latin-1"), False).encode("latin-1") + b"</pre></body></html>\n")
+
+
+SCANNED = (b"\n\n-- \nThis message has been scanned for viruses and\ndangerous content by MailScanner, and is\n"
+           b"believed to be clean.\n")
+
 # How a message is written to a file of its own, and whether its ids stay.
 VARIANTS = {
+    "empty lines before": (lambda m: b"\n\r\n" + unix(m), True),
+    "marked": (marked, False),
+    "disclaimer": (with_disclaimer, False),
+    "parts as files": (parts_as_files, False),
+    "base64": (of_text(lambda body: base64.encodebytes(body.replace(b"\n", b"\r\n")), encoding=b"base64"), False),
+    "page": (of_text(page, content_type=b"text/html"), False),
+    "scanned": (of_text(lambda body: body.rstrip(b"\n") + SCANNED), False),
+    "white space": (of_text(lambda body: body.replace(b"\n", b" \t\n")), False),
+    "typographic": (of_text(typographic), False),
     "cr lf": (lambda m: unix(m).replace(b"\n", b"\r\n"), True),
     "cr": (lambda m: unix(m).replace(b"\n", b"\r"), True),
     "forward": (forwarded, False),

@@ -11,12 +11,15 @@ static bool is_border(const struct dsn_part *part, bool begun) {
     return begun && part->role >= DSN_PART_DELIVERY_STATUS;
 }
 
+/* HTML counts where no plain text stands before it, of which it would be another form. */
 static struct dsn_strview join_parts(struct dsn_human *human, struct dsn_arena *arena,
-                                     const struct dsn_message *message, enum dsn_part_role role) {
+                                     const struct dsn_message *message) {
     struct dsn_strview text = DSN_NONE;
+    bool plain = false;
     for (size_t i = 0; i < message->n_parts && !is_border(&message->parts[i], text.n > 0); i++) {
         const struct dsn_part *part = &message->parts[i];
-        if (part->role != role || !dsn_sv_trim(part->text).n)
+        bool html = part->role == DSN_PART_HTML && !plain;
+        if ((part->role != DSN_PART_TEXT && !html) || !dsn_sv_trim(part->text).n)
             continue;
         if (text.n >= DSN_HUMAN_MAX) {
             human->cut = true;
@@ -24,9 +27,10 @@ static struct dsn_strview join_parts(struct dsn_human *human, struct dsn_arena *
         }
         struct dsn_strview next = dsn_utf8_cut(part->text, DSN_HUMAN_MAX);
         human->cut |= next.n < part->text.n;
-        if (role == DSN_PART_HTML)
+        if (html)
             next = dsn_html_text(arena, next);
         text = text.n ? dsn_arena_join(arena, text, DSN_LIT("\n"), next) : next;
+        plain |= !html;
     }
     return text;
 }
@@ -106,10 +110,7 @@ struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *are
     if (human->message == message)
         return human->text;
     *human = (struct dsn_human){.message = message};
-    struct dsn_strview text = join_parts(human, arena, message, DSN_PART_TEXT);
-    if (!text.n)
-        text = join_parts(human, arena, message, DSN_PART_HTML);
-    text = trim_lines(arena, dsn_utf8_plain(arena, text));
+    struct dsn_strview text = trim_lines(arena, dsn_utf8_plain(arena, join_parts(human, arena, message)));
     if (text.n && is_forward(message))
         text = unquote(arena, text);
     human->text = text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);

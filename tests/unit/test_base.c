@@ -50,6 +50,18 @@ START_TEST(broken_utf8_is_repaired) {
 }
 END_TEST
 
+START_TEST(typography_is_read_as_ascii) {
+    struct dsn_arena *arena = dsn_arena_new();
+    struct dsn_strview plain = DSN_LIT("it's");
+    ck_assert_ptr_eq(dsn_utf8_plain(arena, plain).p, plain.p);
+    assert_sv(dsn_utf8_plain(arena, DSN_LIT("größer")), "größer");
+    assert_sv(dsn_utf8_plain(arena, DSN_LIT("“n’existe\u00A0pas” – e\u2011mail\uFEFF\u3000宛先")),
+              "\"n'existe pas\" - e-mail 宛先");
+    assert_sv(dsn_utf8_plain(arena, DSN_LIT("a\xE2\x80")), "a\xE2\x80");
+    dsn_arena_free(arena);
+}
+END_TEST
+
 START_TEST(json_has_nothing_that_a_terminal_obeys) {
     static const struct {
         const char *json, *shown;
@@ -158,6 +170,6 @@ START_TEST(ascii_is_told_from_everything_else) {
 END_TEST
 
 RUN_SUITE("base", arena_memory_is_zeroed_and_aligned, every_line_end_ends_a_line, broken_utf8_is_repaired,
-          json_has_nothing_that_a_terminal_obeys, an_object_is_read_only_where_json_has_one,
-          json_that_is_nested_deeply_is_not_read, searching_finds_either_case_anywhere,
-          ascii_is_told_from_everything_else)
+          typography_is_read_as_ascii, json_has_nothing_that_a_terminal_obeys,
+          an_object_is_read_only_where_json_has_one, json_that_is_nested_deeply_is_not_read,
+          searching_finds_either_case_anywhere, ascii_is_told_from_everything_else)

@@ -70,6 +70,22 @@ START_TEST(html_is_read_as_text) {
 }
 END_TEST
 
+START_TEST(lines_of_html_are_those_that_a_browser_shows) {
+    static const struct {
+        const char *html, *text;
+    } cases[] = {
+        {"a\n b<br>c", "a b\nc"},
+        {"<p>a</p>\n<p>b<br><br><br>c", "a\n\nb\n\nc"},
+        {"<div>a </div><div>b</div>", "a\nb\n"},
+        {"a<pre>b\r\n  c\n\nd</pre> e\nf", "a\nb\n  c\n\nd\ne f"},
+    };
+    struct dsn_arena *arena = dsn_arena_new();
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        assert_sv(dsn_html_text(arena, dsn_sv_str(cases[i].html)), cases[i].text);
+    dsn_arena_free(arena);
+}
+END_TEST
+
 /* Whether it ends in time is what this shows. */
 START_TEST(hidden_elements_that_nothing_closes_take_no_longer) {
     enum { N = 600000 };
@@ -104,5 +120,6 @@ END_TEST
 
 RUN_SUITE("prose", a_guess_says_that_it_is_one, the_reports_own_addresses_are_never_the_recipient,
           a_message_id_is_no_recipient, an_address_that_runs_on_from_a_word_is_not_guessed,
-          a_parcel_is_no_mail, html_is_read_as_text, hidden_elements_that_nothing_closes_take_no_longer,
-          a_delay_in_prose_is_a_delay, ordinary_mail_is_no_report)
+          a_parcel_is_no_mail, html_is_read_as_text, lines_of_html_are_those_that_a_browser_shows,
+          hidden_elements_that_nothing_closes_take_no_longer, a_delay_in_prose_is_a_delay,
+          ordinary_mail_is_no_report)
