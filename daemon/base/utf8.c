@@ -5,15 +5,26 @@
 #include <glib.h>
 #include <stdint.h>
 
+/* Bits that are set where a word has a byte that is not ASCII, or is NUL. */
+static inline uint64_t odd_bits(const char *p) {
+    const uint64_t ones = UINT64_MAX / 255, highs = ones << 7;
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return (word | (word - ones)) & highs; /* a NUL borrows a high bit */
+}
+
 /* How many bytes at the start of `s` are ASCII and not NUL; up to seven more may be. */
 static size_t plain_length(struct dsn_strview s) {
-    const uint64_t ones = UINT64_MAX / 255, highs = ones << 7;
+    enum { WORD = sizeof(uint64_t), BLOCK = 8 * WORD };
     size_t i = 0;
-    for (uint64_t word; i + sizeof word <= s.n; i += sizeof word) {
-        memcpy(&word, s.p + i, sizeof word);
-        if ((word | (word - ones)) & highs) /* a high bit, or a NUL that borrows one */
+    for (uint64_t odd = 0; i + BLOCK <= s.n; i += BLOCK) {
+        for (size_t k = 0; k < BLOCK; k += WORD)
+            odd |= odd_bits(s.p + i + k);
+        if (odd)
             break;
     }
+    while (i + WORD <= s.n && !odd_bits(s.p + i))
+        i += WORD;
     return i;
 }
 
@@ -57,42 +68,62 @@ struct dsn_strview dsn_utf8_cut(struct dsn_strview s, size_t max) {
 
 /* What word processors, and mail servers that talk like one, write in place of ASCII. */
 static const struct {
-    gunichar typographic;
+    const char *typographic;
     const char *plain;
 } typography[] = {
-    {0x00A0, " "}, {0x00AD, ""},  {0x2007, " "},  {0x200B, ""},   {0x2010, "-"},
-    {0x2011, "-"}, {0x2012, "-"}, {0x2013, "-"},  {0x2014, "-"},  {0x2018, "'"},
-    {0x2019, "'"}, {0x201A, "'"}, {0x201C, "\""}, {0x201D, "\""}, {0x201E, "\""},
-    {0x202F, " "}, {0x2060, ""},  {0x3000, " "},  {0xFEFF, ""},
+    {"\u00A0", " "}, {"\u00AD", ""},  {"\u2007", " "},  {"\u200B", ""},   {"\u2010", "-"},
+    {"\u2011", "-"}, {"\u2012", "-"}, {"\u2013", "-"},  {"\u2014", "-"},  {"\u2018", "'"},
+    {"\u2019", "'"}, {"\u201A", "'"}, {"\u201C", "\""}, {"\u201D", "\""}, {"\u201E", "\""},
+    {"\u202F", " "}, {"\u2060", ""},  {"\u3000", " "},  {"\uFEFF", ""},
 };
 
-/* The character that `s` begins with, or a byte of none. */
-static struct dsn_strview first_char(struct dsn_strview s) {
-    size_t n = s.n > 0;
-    while (n && n < s.n && (s.p[n] & 0xC0) == 0x80)
-        n++;
-    return dsn_sv(s.p, n);
+/* Whether one of them may stand here, by the bytes that they begin with. */
+static bool may_be_typographic(struct dsn_strview s) {
+    static const char begins[][3] = {"\xC2\xA0", "\xC2\xAD", "\xE2\x80", "\xE2\x81", "\xE3\x80", "\xEF\xBB"};
+    for (size_t i = 0; s.n > 1 && i < G_N_ELEMENTS(begins); i++) {
+        if (s.p[0] == begins[i][0] && s.p[1] == begins[i][1])
+            return true;
+    }
+    return false;
 }
 
-static struct dsn_strview plain_char(struct dsn_strview c) {
-    gunichar code = c.n > 1 ? g_utf8_get_char_validated(c.p, (gssize)c.n) : 0;
+/* How many bytes at the start of `s` are none of them. */
+static size_t untypographic_length(struct dsn_strview s) {
+    size_t i = plain_length(s);
+    while (i < s.n && !((s.p[i] & 0x80) && may_be_typographic(dsn_sv_from(s, i))))
+        i++;
+    return i;
+}
+
+/* The first of them that `s` begins with: how long it is, and what is written for it. One byte of anything
+ * else is itself. */
+static size_t read_typographic(struct dsn_strview s, struct dsn_strview *plain) {
     for (size_t i = 0; i < G_N_ELEMENTS(typography); i++) {
-        if (code == typography[i].typographic)
-            return dsn_sv_str(typography[i].plain);
+        struct dsn_strview character = dsn_sv_str(typography[i].typographic);
+        if (s.n >= character.n && memcmp(s.p, character.p, character.n) == 0) {
+            *plain = dsn_sv_str(typography[i].plain);
+            return character.n;
+        }
     }
-    return c;
+    *plain = dsn_sv(s.p, 1);
+    return 1;
 }
 
 struct dsn_strview dsn_utf8_plain(struct dsn_arena *arena, struct dsn_strview s) {
-    if (dsn_utf8_ascii(s))
-        return s;
     struct dsn_buffer out;
+    size_t n = untypographic_length(s);
+    if (n == s.n)
+        return s;
     dsn_buffer_init(&out, arena, s.n);
-    while (s.n) {
-        struct dsn_strview ascii = dsn_sv(s.p, plain_length(s)), first = first_char(dsn_sv_from(s, ascii.n));
-        dsn_buffer_add(&out, ascii);
-        dsn_buffer_add(&out, plain_char(first));
-        s = dsn_sv_from(s, ascii.n + first.n);
+    while (n < s.n) {
+        struct dsn_strview plain;
+        dsn_buffer_add(&out, dsn_sv(s.p, n));
+        s = dsn_sv_from(s, n);
+        n = read_typographic(s, &plain);
+        dsn_buffer_add(&out, plain);
+        s = dsn_sv_from(s, n);
+        n = untypographic_length(s);
     }
+    dsn_buffer_add(&out, s);
     return dsn_buffer_view(&out);
 }
