@@ -24,6 +24,7 @@ struct explain {
 char *dsn_explain_words(const struct dsn_rule *rule, struct dsn_strview text) {
     char *words = NULL;
     GMatchInfo *info = NULL;
+    text = dsn_answer_own(text);
     GRegex *regex =
         rule->match && text.n ? g_regex_new(rule->match, G_REGEX_CASELESS | G_REGEX_DOTALL, 0, NULL) : NULL;
     if (regex && g_regex_match_full(regex, text.p, (gssize)text.n, 0, 0, &info, NULL))

@@ -3,6 +3,9 @@
 #include "base/sv.h"
 #include "base/utf8.h"
 
+#include <glib.h>
+#include <stdint.h>
+
 static char before(struct dsn_strview text, size_t i) {
     return i ? text.p[i - 1] : ' ';
 }
@@ -163,4 +166,35 @@ struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview
         }
     }
     return dsn_sv_trim(dsn_buffer_view(&out));
+}
+
+/* What an MTA begins with where it quotes an answer: "host mx.example[192.0.2.1] said: ", "SMTP error from
+ * remote mail server after RCPT TO:<a@b.example>: host mx.example [192.0.2.1]: ". */
+static const char *const introductions[] = {"host ", "remote host ", "smtp error from remote "};
+
+/* And what it puts behind. */
+static const char *const closings[] = {" (in reply to ", " giving up on "};
+
+/* Where the answer begins that an MTA introduces; 0 where it does not. That a server refused to talk is more
+ * than an introduction. */
+static size_t introduction(struct dsn_strview text) {
+    bool introduced = false;
+    for (size_t i = 0; i < G_N_ELEMENTS(introductions); i++)
+        introduced |= dsn_sv_starts_nocase(text, dsn_sv_str(introductions[i]));
+    size_t at = introduced ? dsn_sv_find_nocase(text, DSN_LIT(": "), 0) : SIZE_MAX;
+    while (at != SIZE_MAX && !code_at(text, at + 2))
+        at = dsn_sv_find_nocase(text, DSN_LIT(": "), at + 2);
+    bool refused =
+        at != SIZE_MAX && dsn_sv_find_nocase(dsn_sv(text.p, at), DSN_LIT("refused to talk"), 0) != SIZE_MAX;
+    return at == SIZE_MAX || refused ? 0 : at + 2;
+}
+
+struct dsn_strview dsn_answer_own(struct dsn_strview text) {
+    text = dsn_sv_from(text, introduction(text));
+    for (size_t i = 0; i < G_N_ELEMENTS(closings); i++) {
+        size_t found = dsn_sv_find_nocase(text, dsn_sv_str(closings[i]), 0);
+        if (found != SIZE_MAX)
+            text = dsn_sv(text.p, found);
+    }
+    return text;
 }

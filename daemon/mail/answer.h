@@ -25,4 +25,7 @@ struct dsn_status dsn_status_read(struct dsn_strview text, size_t *length);
  * space is folded to single spaces. Valid UTF-8 in, valid UTF-8 out. */
 struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview text);
 
+/* What the server itself said, of a text in which an MTA quotes it; the text itself where none does. */
+struct dsn_strview dsn_answer_own(struct dsn_strview text);
+
 #endif

@@ -303,6 +303,7 @@ static bool status_matches(const struct dsn_status *statuses, struct dsn_status 
 struct search {
     const struct shelf *shelf;
     const struct dsn_rule_facts *facts;
+    struct dsn_strview text;
     const struct dsn_rule *best;
     void (*matched)(const struct dsn_rule *rule, void *data);
     void *data;
@@ -336,13 +337,13 @@ static void search_shelf(struct search *s, const struct shelf *shelf, struct dsn
     if (!matters(s, shelf))
         return;
     s->shelf = shelf;
-    dsn_matcher_scan(shelf->matcher, scratch, s->facts->text, on_hit, s);
+    dsn_matcher_scan(shelf->matcher, scratch, s->text, on_hit, s);
 }
 
 const struct dsn_rule *dsn_rules_best(const struct dsn_rules *rules, struct dsn_matcher_scratch *scratch,
                                       const struct dsn_rule_facts *facts,
                                       void (*matched)(const struct dsn_rule *rule, void *data), void *data) {
-    struct search s = {.facts = facts, .matched = matched, .data = data};
+    struct search s = {.facts = facts, .text = dsn_answer_own(facts->text), .matched = matched, .data = data};
     if (facts->provider)
         search_shelf(&s, &rules->shelves[OF_PROVIDERS], scratch);
     search_shelf(&s, &rules->shelves[OF_ALL], scratch);
