@@ -168,33 +168,64 @@ struct dsn_strview dsn_answer_unfold(struct dsn_arena *arena, struct dsn_strview
     return dsn_sv_trim(dsn_buffer_view(&out));
 }
 
-/* What an MTA begins with where it quotes an answer: "host mx.example[192.0.2.1] said: ", "SMTP error from
- * remote mail server after RCPT TO:<a@b.example>: host mx.example [192.0.2.1]: ". */
-static const char *const introductions[] = {"host ", "remote host ", "smtp error from remote "};
+/* How MTAs introduce an answer that they quote: in a text that begins so, what stands before the reply code.
+ * Postfix, qmail, Exim; Gmail, Exchange, Cisco. */
+static const struct {
+    const char *begin, *mark;
+} introductions[] = {
+    {"", "said: "},
+    {"host ", ": "},
+    {"smtp error from remote ", ": "},
+    {"", "returned was: "},
+    {"", "gave this error: "},
+    {"", "returned '"},
+    {"", "smtp; "},
+    {"", "smtp;"},
+    {"", "unknown address error "},
+};
 
-/* And what it puts behind. */
-static const char *const closings[] = {" (in reply to ", " giving up on "};
+/* What is more than an introduction. */
+static const char *const statements[] = {"refused to talk", "sender was rejected", "does not like sender"};
 
-/* Where the answer begins that an MTA introduces; 0 where it does not. That a server refused to talk is more
- * than an introduction. */
+/* And what MTAs put behind, in so many bytes at most. */
+enum { CLOSING_MAX = 100 };
+static const char *const closings[] = {" (in reply to ", " giving up on ", " (delivery attempts: "};
+
+/* Whether an answer begins at `i`, with either code, and is introduced. */
+static bool is_introduced(struct dsn_strview text, size_t i) {
+    if (!code_at(text, i) && !dsn_status_read(dsn_sv_from(text, i), NULL).cls)
+        return false;
+    for (size_t k = 0; k < G_N_ELEMENTS(introductions); k++) {
+        if (dsn_sv_ends_nocase(dsn_sv(text.p, i), dsn_sv_str(introductions[k].mark)) &&
+            dsn_sv_starts_nocase(text, dsn_sv_str(introductions[k].begin)))
+            return true;
+    }
+    return false;
+}
+
+/* Where the answer begins that is introduced; 0 where none is. */
 static size_t introduction(struct dsn_strview text) {
-    bool introduced = false;
-    for (size_t i = 0; i < G_N_ELEMENTS(introductions); i++)
-        introduced |= dsn_sv_starts_nocase(text, dsn_sv_str(introductions[i]));
-    size_t at = introduced ? dsn_sv_find_nocase(text, DSN_LIT(": "), 0) : SIZE_MAX;
-    while (at != SIZE_MAX && !code_at(text, at + 2))
-        at = dsn_sv_find_nocase(text, DSN_LIT(": "), at + 2);
-    bool refused =
-        at != SIZE_MAX && dsn_sv_find_nocase(dsn_sv(text.p, at), DSN_LIT("refused to talk"), 0) != SIZE_MAX;
-    return at == SIZE_MAX || refused ? 0 : at + 2;
+    size_t i = 0;
+    if (code_at(text, 0))
+        return 0;
+    while (i < text.n && !(dsn_is_digit(text.p[i]) && is_introduced(text, i)))
+        i++;
+    for (size_t k = 0; i < text.n && k < G_N_ELEMENTS(statements); k++) {
+        if (dsn_sv_find_nocase(dsn_sv(text.p, i), dsn_sv_str(statements[k]), 0) != SIZE_MAX)
+            return 0;
+    }
+    return i < text.n ? i : 0;
 }
 
 struct dsn_strview dsn_answer_own(struct dsn_strview text) {
-    text = dsn_sv_from(text, introduction(text));
+    size_t begin = introduction(text);
+    text = dsn_sv_from(text, begin);
     for (size_t i = 0; i < G_N_ELEMENTS(closings); i++) {
-        size_t found = dsn_sv_find_nocase(text, dsn_sv_str(closings[i]), 0);
-        if (found != SIZE_MAX)
-            text = dsn_sv(text.p, found);
+        size_t from = text.n > CLOSING_MAX ? text.n - CLOSING_MAX : 0;
+        text = dsn_sv(text.p, MIN(dsn_sv_find_nocase(text, dsn_sv_str(closings[i]), from), text.n));
     }
+    while (begin && text.n &&
+           strchr("'>\"", text.p[text.n - 1])) /* of "returned '...'", "<mx.example smtp; ...>" */
+        text.n--;
     return text;
 }

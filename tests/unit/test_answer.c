@@ -46,6 +46,28 @@ START_TEST(multi_line_reply_becomes_one_text) {
 }
 END_TEST
 
+START_TEST(an_answer_is_told_from_who_quotes_it) {
+    static const struct {
+        const char *text, *own;
+    } cases[] = {
+        {"550 5.1.1 no such user", "550 5.1.1 no such user"},
+        {"host mx.example[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)", "550 5.1.1 no"},
+        {"192.0.2.1 does not like recipient. Remote host said: 5.7.1 no Giving up on 192.0.2.1.", "5.7.1 no"},
+        {"SMTP error from remote mail server after end of data: host mx.example [192.0.2.1]: 550 no",
+         "550 no"},
+        {"Remote Server returned '<mx.example #5.1.1 smtp; 550 no>'", "550 no"},
+        {"5.1.0 - Unknown address error 550-'no' (delivery attempts: 0)", "550-'no"},
+        {"host mx.example[192.0.2.1] refused to talk to me: 421 busy", NULL},
+        {"Connected to 192.0.2.1 but sender was rejected. Remote host said: 553 no", NULL},
+        {"550 mailbox of host: 554 is full", NULL},
+        {"said: nothing", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_sv(dsn_answer_own(dsn_sv_str(cases[i].text)), cases[i].own ? cases[i].own : cases[i].text);
+}
+END_TEST
+
 START_TEST(status_is_three_numbers) {
     size_t length = 0;
     struct dsn_status status = dsn_status_read(DSN_LIT("5.7.509 (policy)"), &length);

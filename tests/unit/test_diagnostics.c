@@ -94,7 +94,10 @@ START_TEST(what_an_mta_writes_around_an_answer_changes_nothing) {
             "", true);
     try_all("host mx.example [192.0.2.1] SMTP error from remote mail server after RCPT TO:<a@b.example>: ",
             "", true);
-    try_all("Remote host said: ", " Giving up on 192.0.2.1.", true);
+    try_all("192.0.2.1 does not like recipient. Remote host said: ", " Giving up on 192.0.2.1.", true);
+    try_all("The error that the other server returned was: ", "", true);
+    try_all("mx.example gave this error: ", "", true);
+    try_all("Remote Server returned '", "'", true);
 }
 END_TEST
 
