@@ -82,4 +82,4 @@ START_TEST(status_is_three_numbers) {
 END_TEST
 
 RUN_SUITE("answer", codes_are_found_where_they_stand, multi_line_reply_becomes_one_text,
-          status_is_three_numbers)
+          an_answer_is_told_from_who_quotes_it, status_is_three_numbers)
