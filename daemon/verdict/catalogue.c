@@ -64,8 +64,8 @@ static int read_word(struct loader *l, const char *key, dsn_word_fn *word, int f
 
 static void load_reason(struct loader *l) {
     static const char *const keys[] = {"title",    "category",  "blame",      "action",
-                                       "severity", "transient", "needs-code", "meaning",
-                                       "causes",   "remedies",  NULL};
+                                       "severity", "transient", "needs-code", "needs-rcpt",
+                                       "meaning",  "causes",    "remedies",   NULL};
     l->good &= dsn_keyfile_only(l->kf, l->group, keys, l->problems);
     struct dsn_reason *reason = g_new0(struct dsn_reason, 1);
     reason->name = l->group->name;
@@ -79,6 +79,7 @@ static void load_reason(struct loader *l) {
     reason->severity = (enum dsn_level)read_word(l, "severity", dsn_word_level, -1);
     reason->transient = read_word(l, "transient", bool_word, 0);
     reason->needs_code = read_word(l, "needs-code", bool_word, 0);
+    reason->needs_rcpt = read_word(l, "needs-rcpt", bool_word, 0);
     g_ptr_array_add(l->catalogue->reasons, reason);
     g_hash_table_insert(l->catalogue->reason_names, (gpointer)(guintptr)reason->name, reason);
 }

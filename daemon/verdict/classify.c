@@ -28,10 +28,18 @@ static const char *provider_of(const struct dsn_classifier *c, const struct dsn_
     return provider;
 }
 
+/* A code that can mean what it is said to, in reply to that command; NULL where it cannot, or there is none.
+ */
+static const struct dsn_code *applicable(const struct dsn_code *code, enum dsn_smtp_command command) {
+    return code && code->reason->needs_rcpt && dsn_is_before_rcpt(command) ? NULL : code;
+}
+
 /* The code that says more: a telling enhanced code, else a telling reply code, else whichever there is. Of
  * x.0.0, which programs fill in where the server gave no enhanced code, even a vague reply code says more. */
-static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning) {
-    const struct dsn_code *status = reasoning->status_code, *reply = reasoning->reply_code;
+static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning,
+                                           enum dsn_smtp_command command) {
+    const struct dsn_code *status = applicable(reasoning->status_code, command),
+                          *reply = applicable(reasoning->reply_code, command);
     if (status && !status->vague && reasoning->status_exact)
         return status;
     if (reply && !reply->vague)
@@ -44,7 +52,8 @@ static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning
 /* How sure a rule is. Some reasons are not to be believed on words alone: a server that knows its mailboxes
  * says so with a code, and what quotes it without one may be anybody's summary. */
 static enum dsn_level confidence_of_rule(const struct dsn_rule *rule, const struct dsn_code *code,
-                                         const struct dsn_reasoning *reasoning, const char **why) {
+                                         enum dsn_smtp_command command, const struct dsn_reasoning *reasoning,
+                                         const char **why) {
     bool coded = reasoning->reply_code || (reasoning->status_code && !reasoning->status_code->vague);
     if (rule->vague)
         return because(why, "the rule is vague", DSN_LOW);
@@ -52,6 +61,8 @@ static enum dsn_level confidence_of_rule(const struct dsn_rule *rule, const stru
         return because(why, "the rule goes by more than words", DSN_HIGH);
     if (code && code->reason == rule->reason)
         return because(why, "code and text agree", DSN_HIGH);
+    if (rule->reason->needs_code && !rule->certain && command == DSN_COMMAND_DATA)
+        return because(why, "words alone do not undo that the server had taken the recipient", DSN_LOW);
     if (rule->reason->needs_code && !rule->certain && !coded)
         return because(why, "words alone, without a code, do not make this reason sure", DSN_LOW);
     return because(why, "the text says so, and no code agrees", DSN_MEDIUM);
@@ -67,15 +78,15 @@ static enum dsn_level confidence_of_code(const struct dsn_code *code, const stru
 }
 
 static void decide(const struct dsn_classifier *c, struct dsn_reasoning *reasoning,
-                   struct dsn_verdict *verdict) {
-    const struct dsn_code *code = telling_code(reasoning);
+                   enum dsn_smtp_command command, struct dsn_verdict *verdict) {
+    const struct dsn_code *code = telling_code(reasoning, command);
     const struct dsn_rule *rule = reasoning->rule;
     struct dsn_because *why = &reasoning->because;
     if (rule && !(rule->vague && code && !code->vague)) {
         why->reason = "the rule that wins says so";
         verdict->reason = rule->reason;
         verdict->rule = rule->id;
-        verdict->confidence = confidence_of_rule(rule, code, reasoning, &why->confidence);
+        verdict->confidence = confidence_of_rule(rule, code, command, reasoning, &why->confidence);
     } else if (code) {
         why->reason = rule ? "the code says more than a vague rule" : "no rule matches, so the code decides";
         verdict->reason = code->reason;
@@ -134,7 +145,7 @@ static void classify_bounce(const struct dsn_classifier *c, const struct dsn_rep
                                      reasoning->matched);
     reasoning->status_code = dsn_catalogue_status(c->catalogue, recipient->status, &reasoning->status_exact);
     reasoning->reply_code = dsn_catalogue_reply(c->catalogue, recipient->smtp_code);
-    decide(c, reasoning, verdict);
+    decide(c, reasoning, recipient->smtp_command, verdict);
     if (report->guessed && verdict->confidence > DSN_LOW)
         verdict->confidence =
             because(&reasoning->because.confidence, "a level less, as the report was guessed from prose",

@@ -310,7 +310,8 @@ struct search {
 };
 
 static void consider(struct search *s, const struct dsn_rule *rule) {
-    if ((rule->provider && rule->provider != s->facts->provider) ||
+    if ((rule->reason->needs_rcpt && dsn_is_before_rcpt(s->facts->command)) ||
+        (rule->provider && rule->provider != s->facts->provider) ||
         (rule->command && rule->command != s->facts->command) ||
         !code_matches(rule->codes, s->facts->smtp_code) || !status_matches(rule->statuses, s->facts->status))
         return;

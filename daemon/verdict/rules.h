@@ -55,4 +55,9 @@ const char *dsn_rule_precedence(const struct dsn_rule *better, const struct dsn_
 /* All rules in order; borrowed. */
 const struct dsn_rule *const *dsn_rules_all(const struct dsn_rules *rules, size_t *n);
 
+/* Whether an answer to that command came before a recipient was named (RFC 5321 3.3). */
+static inline bool dsn_is_before_rcpt(enum dsn_smtp_command command) {
+    return command != DSN_COMMAND_NONE && command < DSN_COMMAND_RCPT;
+}
+
 #endif

@@ -58,6 +58,7 @@ struct dsn_reason {
     enum dsn_level severity;
     bool transient;  /* soft whatever the class says */
     bool needs_code; /* not sure where words alone say so */
+    bool needs_rcpt; /* never what an answer means that came before a recipient was named */
 };
 
 struct dsn_verdict {
