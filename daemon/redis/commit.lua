@@ -103,6 +103,14 @@ local function outage(e)
     return is_open
 end
 
+-- Whether the bounces were enough already longer ago than anything is held: such an address was held once and forgotten, and no
+-- outage comes back for the same mailboxes.
+local function dead_before(policy, days, today)
+    local n = #days
+    while n > 0 and (today - days[n]) * DAY_MS < discard_ms do n = n - 1 end
+    return n > 0 and suffice(policy, days, n)
+end
+
 -- A bounce or a complaint: returns whether it changed something.
 local function accuse(book, known, e)
     local policy = policies[e.policy]
@@ -112,16 +120,18 @@ local function accuse(book, known, e)
         if known.state == 'ok' then set_state(known, 'watch') end
         return true
     end
-    local days, over = count(known, e.policy, policy, known.noted, math.floor(e.happened / DAY_MS), math.floor(e.at / DAY_MS))
-    known.days, known.over = days, over
+    local today = math.floor(e.at / DAY_MS)
+    local days = count(known, e.policy, policy, known.noted, math.floor(e.happened / DAY_MS), today)
+    known.days = #days
     put(known, 'latest', whole(math.max(known.latest, e.happened)))
-    local decided = false
-    if days >= policy.bounces and over >= policy.over and outage(e) then
+    local decided, enough = false, suffice(policy, days, #days)
+    local before = enough and dead_before(policy, days, today)
+    if enough and outage(e) and not before then
         decided = hold(book, known, e.policy, e.at + discard_ms)
-    elseif days >= policy.bounces and over >= policy.over then
+    elseif enough then
         decided = suppress(book, known, e.policy, policy)
         if decided and book.scope ~= '' then redis.call('SADD', scopes, book.scope) end
-        if decided and known.before ~= 'suppressed' then remember(book, e) end
+        if decided and known.before ~= 'suppressed' and not before then remember(book, e) end
     elseif known.state == 'ok' then
         set_state(known, 'watch')
     end

@@ -505,10 +505,7 @@ START_TEST(the_evidence_is_kept_and_the_oldest_of_it_goes_first) {
 }
 END_TEST
 
-/* A hard bounce of another address each time. */
-static void another_bounces(const char *provider, int64_t at_ms) {
-    static unsigned serial;
-    char address[32];
+static void bounces(const char *address, const char *provider, int64_t at_ms) {
     const struct dsn_reason reason = {.name = "user-unknown", .category = "recipient"};
     const struct dsn_verdict verdict = {.kind = DSN_KIND_BOUNCE,
                                         .type = DSN_TYPE_HARD,
@@ -516,7 +513,6 @@ static void another_bounces(const char *provider, int64_t at_ms) {
                                         .reason = &reason,
                                         .rule = "no-such-user",
                                         .provider = provider};
-    g_snprintf(address, sizeof address, "user%u@example.com", ++serial);
     struct dsn_event event = {.json = DSN_LIT("{\"v\":1}"),
                               .topic = DSN_LIT("t"),
                               .address = dsn_sv_str(address),
@@ -530,6 +526,14 @@ static void another_bounces(const char *provider, int64_t at_ms) {
     ck_assert_int_eq(dsn_store_finish(world.store), DSN_OK);
     ck_assert_msg(record->state == DSN_RECORD_NEW, "%s", record->refusal);
     dsn_record_free(record);
+}
+
+/* A hard bounce of another address each time. */
+static void another_bounces(const char *provider, int64_t at_ms) {
+    static unsigned serial;
+    char address[64];
+    g_snprintf(address, sizeof address, "user%u@example.com", ++serial);
+    bounces(address, provider, at_ms);
 }
 
 static long long count_of(const char *key) {
@@ -597,6 +601,27 @@ START_TEST(an_outage_ends_and_what_was_held_is_forgotten) {
     for (int i = 0; i < 10; i++)
         another_bounces("google", at + 3 * DAY + i);
     ck_assert_int_eq(count_of("held:google"), 0);
+}
+END_TEST
+
+START_TEST(who_was_held_and_bounces_again_days_later_is_suppressed_whatever_his_provider_does) {
+    int64_t at = ordinary_days();
+    for (int i = 0; i < 500; i++)
+        another_bounces("google", at + i * 1000);
+    bounces(ADDRESS, "google", at + 600 * 1000);
+    assert_state("held");
+    for (int i = 0; i < 500; i++)
+        another_bounces("google", at + DAY + i * 1000);
+    bounces(ADDRESS, "google", at + DAY + 600 * 1000);
+    assert_state("held");
+    for (int i = 0; i < 500; i++)
+        another_bounces("google", at + 4 * DAY + i * 1000);
+    ck_assert_int_eq(open_incidents(), 1);
+    bounces(ADDRESS, "google", at + 4 * DAY + 600 * 1000);
+    assert_state("suppressed");
+    for (int i = 0; i < 200; i++) /* nor is he taken back with those that it called dead */
+        another_bounces("google", at + 4 * DAY + (700 + i) * 1000);
+    assert_state("suppressed");
 }
 END_TEST
 
@@ -690,5 +715,6 @@ RUN_SUITE_WITH("policy", set_up, tear_down,
                a_row_for_a_category_holds_for_all_its_reasons_together, the_decision_is_part_of_the_event,
                a_lost_reply_counts_once, the_evidence_is_kept_and_the_oldest_of_it_goes_first,
                an_outage_is_held_and_announced, a_mailing_whose_bounces_come_from_everywhere_is_no_outage,
-               an_outage_ends_and_what_was_held_is_forgotten, shards_never_change, mistakes_are_named_by_line,
-               a_policy_for_no_reason_is_a_mistake)
+               an_outage_ends_and_what_was_held_is_forgotten,
+               who_was_held_and_bounces_again_days_later_is_suppressed_whatever_his_provider_does,
+               shards_never_change, mistakes_are_named_by_line, a_policy_for_no_reason_is_a_mistake)
