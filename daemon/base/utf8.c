@@ -87,43 +87,58 @@ static bool may_be_typographic(struct dsn_strview s) {
     return false;
 }
 
-/* How many bytes at the start of `s` are none of them. */
-static size_t untypographic_length(struct dsn_strview s) {
-    size_t i = plain_length(s);
+/* Where the next of them stands, from `from` on; the text's length where none does. */
+static size_t next_typographic(struct dsn_strview s, size_t from) {
+    size_t i = from + plain_length(dsn_sv_from(s, from));
     while (i < s.n && !((s.p[i] & 0x80) && may_be_typographic(dsn_sv_from(s, i))))
         i++;
     return i;
 }
 
-/* The first of them that `s` begins with: how long it is, and what is written for it. One byte of anything
- * else is itself. */
-static size_t read_typographic(struct dsn_strview s, struct dsn_strview *plain) {
-    for (size_t i = 0; i < G_N_ELEMENTS(typography); i++) {
-        struct dsn_strview character = dsn_sv_str(typography[i].typographic);
-        if (s.n >= character.n && memcmp(s.p, character.p, character.n) == 0) {
-            *plain = dsn_sv_str(typography[i].plain);
-            return character.n;
-        }
+enum { ADDRESS_MAX = 320 };
+
+static bool ends_word(char c) {
+    return dsn_is_space(c) || c == '<' || c == '>' || c == '"';
+}
+
+/* Whether what stands at `i` is part of an address, where it says whom, and not how somebody writes. */
+static bool is_in_address(struct dsn_strview s, size_t i) {
+    size_t begin = i, end = i;
+    while (begin && i - begin < ADDRESS_MAX && !ends_word(s.p[begin - 1]))
+        begin--;
+    while (end < s.n && end - i < ADDRESS_MAX && !ends_word(s.p[end]))
+        end++;
+    return memchr(s.p + begin, '@', end - begin) != NULL;
+}
+
+/* How long the character at `i` is, and what is written for it: anything else is itself, a byte of it. */
+static size_t read_typographic(struct dsn_strview s, size_t i, struct dsn_strview *plain) {
+    for (size_t k = 0; k < G_N_ELEMENTS(typography); k++) {
+        struct dsn_strview character = dsn_sv_str(typography[k].typographic);
+        if (s.n - i < character.n || memcmp(s.p + i, character.p, character.n) != 0)
+            continue;
+        *plain = dsn_sv_str(typography[k].plain);
+        if (!dsn_sv_eq(*plain, DSN_LIT(" ")) && is_in_address(s, i))
+            *plain = dsn_sv(s.p + i, character.n);
+        return character.n;
     }
-    *plain = dsn_sv(s.p, 1);
+    *plain = dsn_sv(s.p + i, 1);
     return 1;
 }
 
 struct dsn_strview dsn_utf8_plain(struct dsn_arena *arena, struct dsn_strview s) {
     struct dsn_buffer out;
-    size_t n = untypographic_length(s);
-    if (n == s.n)
+    size_t at = next_typographic(s, 0), done = 0;
+    if (at == s.n)
         return s;
     dsn_buffer_init(&out, arena, s.n);
-    while (n < s.n) {
+    while (at < s.n) {
         struct dsn_strview plain;
-        dsn_buffer_add(&out, dsn_sv(s.p, n));
-        s = dsn_sv_from(s, n);
-        n = read_typographic(s, &plain);
+        dsn_buffer_add(&out, dsn_sv(s.p + done, at - done));
+        done = at + read_typographic(s, at, &plain);
         dsn_buffer_add(&out, plain);
-        s = dsn_sv_from(s, n);
-        n = untypographic_length(s);
+        at = next_typographic(s, done);
     }
-    dsn_buffer_add(&out, s);
+    dsn_buffer_add(&out, dsn_sv_from(s, done));
     return dsn_buffer_view(&out);
 }

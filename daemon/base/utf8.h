@@ -10,7 +10,7 @@ bool dsn_utf8_ascii(struct dsn_strview s);
 /* `s` itself where it is valid, else a repaired copy; NUL bytes become U+FFFD. */
 struct dsn_strview dsn_utf8_repair(struct dsn_arena *arena, struct dsn_strview s);
 /* `s` with ASCII's apostrophes, quotes, hyphens and spaces for those of typography, and without what has no
- * width; itself where it has none of these. */
+ * width; but addresses as they are. Itself where it has none of these. */
 struct dsn_strview dsn_utf8_plain(struct dsn_arena *arena, struct dsn_strview s);
 /* `s` cut to at most `max` bytes, never inside a character. */
 struct dsn_strview dsn_utf8_cut(struct dsn_strview s, size_t max);

@@ -184,8 +184,8 @@ static const struct {
     {"", "unknown address error "},
 };
 
-/* What is more than an introduction. */
-static const char *const statements[] = {"refused to talk", "sender was rejected", "does not like sender"};
+/* What is more than an introduction: it says whom, or what, the answer is about. */
+static const char *const statements[] = {"refused to talk", "sender", "callback", "callout"};
 
 /* And what MTAs put behind, in so many bytes at most. */
 enum { CLOSING_MAX = 100 };

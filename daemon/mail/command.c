@@ -9,13 +9,21 @@ static const struct {
     const char *words;
     enum dsn_smtp_command command;
 } commands[] = {
-    {"rcpt", DSN_COMMAND_RCPT},         {"mail", DSN_COMMAND_MAIL},
-    {"data", DSN_COMMAND_DATA},         {"bdat", DSN_COMMAND_DATA},
-    {"ehlo", DSN_COMMAND_EHLO},         {"helo", DSN_COMMAND_EHLO},
-    {"lhlo", DSN_COMMAND_EHLO},         {"starttls", DSN_COMMAND_STARTTLS},
-    {"auth", DSN_COMMAND_AUTH},         {"initial connection", DSN_COMMAND_CONNECT},
-    {"connect", DSN_COMMAND_CONNECT},   {"initial greeting", DSN_COMMAND_CONNECT},
-    {"recipient", DSN_COMMAND_RCPT},    {"sender", DSN_COMMAND_MAIL},
+    {"rcpt", DSN_COMMAND_RCPT},
+    {"mail from", DSN_COMMAND_MAIL},
+    {"mail command", DSN_COMMAND_MAIL},
+    {"data", DSN_COMMAND_DATA},
+    {"bdat", DSN_COMMAND_DATA},
+    {"ehlo", DSN_COMMAND_EHLO},
+    {"helo", DSN_COMMAND_EHLO},
+    {"lhlo", DSN_COMMAND_EHLO},
+    {"starttls", DSN_COMMAND_STARTTLS},
+    {"auth", DSN_COMMAND_AUTH},
+    {"initial connection", DSN_COMMAND_CONNECT},
+    {"connect", DSN_COMMAND_CONNECT},
+    {"initial greeting", DSN_COMMAND_CONNECT},
+    {"recipient", DSN_COMMAND_RCPT},
+    {"sender", DSN_COMMAND_MAIL},
     {"message body", DSN_COMMAND_DATA},
 };
 

@@ -181,7 +181,7 @@ static void leave_asides_out(const struct dsn_formats *formats, struct dsn_forma
     for (size_t i = 0; i < formats->aside.n; i++)
         report = without(arena, formats->aside.items[i], scratch->capture, report);
     scratch->text = dsn_arena_join(arena, report, DSN_NONE, dsn_sv_from(scratch->text, scratch->border));
-    scratch->border = report.n;
+    scratch->border = MIN(report.n, scratch->text.n);
 }
 
 /* Finds out which formats the draft's message may have, unless that is known already. */

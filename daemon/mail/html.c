@@ -11,9 +11,6 @@ static const char *const blocks[] = {
     "h6", "pre", "hr",  "dt", "dd", "dl", "body", "title", "td", "th", "section", "blockquote", "center",
 };
 
-/* Those of them that leave an empty line where the line has ended. */
-static const char *const gaps[] = {"br", "p"};
-
 /* Elements whose content nobody sees. */
 static const char *const hidden[] = {"style", "script", "head"};
 
@@ -118,7 +115,7 @@ static void break_line(struct dsn_buffer *out, bool apart) {
 
 /* White space: what stands in <pre> as it is, elsewhere a space. */
 static void add_space(struct dsn_buffer *out, char c, bool preformatted) {
-    if (preformatted ? c != '\r' : out->n && !strchr(" \n", out->p[out->n - 1]))
+    if (preformatted || (out->n && !strchr(" \n", out->p[out->n - 1])))
         dsn_buffer_add_char(out, preformatted ? c : ' ');
 }
 
@@ -131,7 +128,7 @@ struct dsn_strview dsn_html_text(struct dsn_arena *arena, struct dsn_strview htm
         if (c == '<' && is_tag(html, i)) {
             struct dsn_strview name = tag_name(html, i);
             if (dsn_sv_is_one_of(name, blocks, G_N_ELEMENTS(blocks)))
-                break_line(&out, dsn_sv_is_one_of(name, gaps, G_N_ELEMENTS(gaps)));
+                break_line(&out, dsn_sv_eq_nocase(name, DSN_LIT("br")));
             if (dsn_sv_eq_nocase(name, DSN_LIT("pre")))
                 preformatted = html.p[i + 1] != '/';
             i = skip(html, i, unclosed);

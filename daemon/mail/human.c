@@ -83,24 +83,29 @@ static struct dsn_strview unquote(struct dsn_arena *arena, struct dsn_strview te
 }
 
 static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
 }
 
-/* Without white space at the ends of lines, of which decoded text has a CR. */
-static struct dsn_strview trim_lines(struct dsn_arena *arena, struct dsn_strview text) {
-    struct dsn_buffer out;
+/* Whether a line ends otherwise than with a LF alone behind a word. */
+static bool is_untidy(struct dsn_strview text) {
     size_t end = dsn_sv_find_char(text, '\n', 0);
     while (end != SIZE_MAX && (end == 0 || !is_blank(text.p[end - 1])))
         end = dsn_sv_find_char(text, '\n', end + 1);
-    if (end == SIZE_MAX)
+    return end != SIZE_MAX || dsn_sv_find_char(text, '\r', 0) != SIZE_MAX;
+}
+
+/* With LF at the ends of lines, whatever ends them in decoded text, and no white space before it. */
+static struct dsn_strview tidy_lines(struct dsn_arena *arena, struct dsn_strview text) {
+    struct dsn_buffer out;
+    struct dsn_strview line;
+    if (!is_untidy(text))
         return text;
     dsn_buffer_init(&out, arena, text.n);
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '\n') {
-            while (out.n && is_blank(out.p[out.n - 1]))
-                out.n--;
-        }
-        dsn_buffer_add_char(&out, text.p[i]);
+    while (dsn_sv_next_line(&text, &line)) {
+        while (line.n && is_blank(line.p[line.n - 1]))
+            line.n--;
+        dsn_buffer_add(&out, line);
+        dsn_buffer_add_char(&out, '\n');
     }
     return dsn_buffer_view(&out);
 }
@@ -110,7 +115,7 @@ struct dsn_strview dsn_human_text(struct dsn_human *human, struct dsn_arena *are
     if (human->message == message)
         return human->text;
     *human = (struct dsn_human){.message = message};
-    struct dsn_strview text = trim_lines(arena, dsn_utf8_plain(arena, join_parts(human, arena, message)));
+    struct dsn_strview text = tidy_lines(arena, dsn_utf8_plain(arena, join_parts(human, arena, message)));
     if (text.n && is_forward(message))
         text = unquote(arena, text);
     human->text = text.p ? dsn_utf8_cut(text, DSN_HUMAN_MAX) : dsn_sv("", 0);

@@ -107,7 +107,7 @@ local function hold(book, known, name, till)
     return true
 end
 
--- Adds a day to those, as they are written, with a bounce. Returns the days with one, in order.
+-- Adds a day to those, as they are written, with a bounce. Returns on how many days there was one, and over how many.
 local function count(known, name, policy, before, day, today)
     local days = {day}
     for text in string.gmatch(before or '', '%d+') do
@@ -118,12 +118,7 @@ local function count(known, name, policy, before, day, today)
     -- The first tells over how many days it goes, the last are enough to count.
     while #days > MAX_DAYS do table.remove(days, 2) end
     put(known, 'days:' .. name, table.concat(days, ' '))
-    return days
-end
-
--- Whether bounces on the first `n` of the days are enough.
-local function suffice(policy, days, n)
-    return n >= policy.bounces and days[n] - days[1] >= policy.over
+    return #days, days[#days] - days[1]
 end
 
 -- Takes back all that speaks against the address, and what is older than now counts no more.

@@ -95,20 +95,19 @@ local function announce(e, news, since, fast, usual)
     redis.call('ZREMRANGEBYRANK', incidents, 0, -MAX_INCIDENTS - 1)
 end
 
+-- Since when there is an outage; nothing where there is none.
 local function outage(e)
-    if e.answer == '' or guard_factor == 0 then return false end
+    if e.answer == '' or guard_factor == 0 then return nil end
     local is_open, news, since, fast, usual = guard(guards, e.provider .. '/' .. e.answer, e.at, guard_least, guard_factor)
     if news then announce(e, news, since, fast, usual) end
     if is_open then take_back(e) end
-    return is_open
+    return is_open and since or nil
 end
 
--- Whether the bounces were enough already longer ago than anything is held: such an address was held once and forgotten, and no
--- outage comes back for the same mailboxes.
-local function dead_before(policy, days, today)
-    local n = #days
-    while n > 0 and (today - days[n]) * DAY_MS < discard_ms do n = n - 1 end
-    return n > 0 and suffice(policy, days, n)
+-- When it ended that the address was held or suppressed by that policy, nobody having taken that back; infinite where it was not,
+-- or still is. Who bounces again after that is dead: no other outage, begun since, comes for the same mailboxes.
+local function ended_before(known, e)
+    return known.till > 0 and known.till <= e.at and known.policy == e.policy and known.till or math.huge
 end
 
 -- A bounce or a complaint: returns whether it changed something.
@@ -120,18 +119,17 @@ local function accuse(book, known, e)
         if known.state == 'ok' then set_state(known, 'watch') end
         return true
     end
-    local today = math.floor(e.at / DAY_MS)
-    local days = count(known, e.policy, policy, known.noted, math.floor(e.happened / DAY_MS), today)
-    known.days = #days
+    local days, over = count(known, e.policy, policy, known.noted, math.floor(e.happened / DAY_MS), math.floor(e.at / DAY_MS))
+    known.days, known.over = days, over
     put(known, 'latest', whole(math.max(known.latest, e.happened)))
-    local decided, enough = false, suffice(policy, days, #days)
-    local before = enough and dead_before(policy, days, today)
-    if enough and outage(e) and not before then
+    local decided, enough, ended = false, days >= policy.bounces and over >= policy.over, ended_before(known, e)
+    local since = enough and outage(e)
+    if since and ended > since then
         decided = hold(book, known, e.policy, e.at + discard_ms)
     elseif enough then
         decided = suppress(book, known, e.policy, policy)
         if decided and book.scope ~= '' then redis.call('SADD', scopes, book.scope) end
-        if decided and known.before ~= 'suppressed' and not before then remember(book, e) end
+        if decided and known.before ~= 'suppressed' and ended > e.at then remember(book, e) end
     elseif known.state == 'ok' then
         set_state(known, 'watch')
     end

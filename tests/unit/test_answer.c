@@ -59,6 +59,8 @@ START_TEST(an_answer_is_told_from_who_quotes_it) {
         {"5.1.0 - Unknown address error 550-'no' (delivery attempts: 0)", "550-'no"},
         {"host mx.example[192.0.2.1] refused to talk to me: 421 busy", NULL},
         {"Connected to 192.0.2.1 but sender was rejected. Remote host said: 553 no", NULL},
+        {"<a@b.example>: Sender address rejected: undeliverable address: host mx.example said: 550 no", NULL},
+        {"Callback to <a@b.example> failed: mx.example said: 550 no", NULL},
         {"550 mailbox of host: 554 is full", NULL},
         {"said: nothing", NULL},
         {"", NULL},

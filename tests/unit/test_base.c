@@ -58,6 +58,8 @@ START_TEST(typography_is_read_as_ascii) {
     assert_sv(dsn_utf8_plain(arena, DSN_LIT("“n’existe\u00A0pas” – e\u2011mail\uFEFF\u3000宛先")),
               "\"n'existe pas\" - e-mail 宛先");
     assert_sv(dsn_utf8_plain(arena, DSN_LIT("a\xE2\x80")), "a\xE2\x80");
+    assert_sv(dsn_utf8_plain(arena, DSN_LIT("it’s <o’brien\u200B@b.example>\u3000a–b@c.example – no")),
+              "it's <o’brien\u200B@b.example> a–b@c.example - no");
     dsn_arena_free(arena);
 }
 END_TEST

@@ -625,6 +625,18 @@ START_TEST(who_was_held_and_bounces_again_days_later_is_suppressed_whatever_his_
 }
 END_TEST
 
+START_TEST(an_outage_that_lasts_holds_again_whom_it_held) {
+    int64_t at = ordinary_days();
+    for (int minute = 0; minute < 3 * 24 * 60; minute += 1) {
+        another_bounces("google", at + minute * 60000);
+        if (minute == 600)
+            bounces(ADDRESS, "google", at + minute * 60000);
+    }
+    bounces(ADDRESS, "google", at + 3 * DAY);
+    assert_state("held");
+}
+END_TEST
+
 START_TEST(shards_never_change) {
     /* As another implementation of SipHash has them. */
     ck_assert_uint_eq(dsn_keys_shard(DSN_LIT("example.com"), 1), 0);
@@ -717,4 +729,5 @@ RUN_SUITE_WITH("policy", set_up, tear_down,
                an_outage_is_held_and_announced, a_mailing_whose_bounces_come_from_everywhere_is_no_outage,
                an_outage_ends_and_what_was_held_is_forgotten,
                who_was_held_and_bounces_again_days_later_is_suppressed_whatever_his_provider_does,
-               shards_never_change, mistakes_are_named_by_line, a_policy_for_no_reason_is_a_mistake)
+               an_outage_that_lasts_holds_again_whom_it_held, shards_never_change, mistakes_are_named_by_line,
+               a_policy_for_no_reason_is_a_mistake)

@@ -75,9 +75,9 @@ START_TEST(lines_of_html_are_those_that_a_browser_shows) {
         const char *html, *text;
     } cases[] = {
         {"a\n b<br>c", "a b\nc"},
-        {"<p>a</p>\n<p>b<br><br><br>c", "a\n\nb\n\nc"},
+        {"<p>a</p>\n<p>b<br><br><br>c", "a\nb\n\nc"},
         {"<div>a </div><div>b</div>", "a\nb\n"},
-        {"a<pre>b\r\n  c\n\nd</pre> e\nf", "a\nb\n  c\n\nd\ne f"},
+        {"a<pre>b\r\n  c\n\nd</pre> e\nf", "a\nb\r\n  c\n\nd\ne f"},
     };
     struct dsn_arena *arena = dsn_arena_new();
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
