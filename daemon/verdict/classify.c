@@ -49,6 +49,11 @@ static const struct dsn_code *telling_code(const struct dsn_reasoning *reasoning
     return status && !(reply && g_str_has_suffix(status->name, ".0.0")) ? status : reply;
 }
 
+/* Whether a code tells of what passes, or of another side, such as 5.1.8 of the sender. */
+static bool contradicts(const struct dsn_code *code, const struct dsn_rule *rule) {
+    return code->reason->transient || strcmp(code->reason->blame, rule->reason->blame) != 0;
+}
+
 /* How sure a rule is. Some reasons are not to be believed on words alone: a server that knows its mailboxes
  * says so with a code, and what quotes it without one may be anybody's summary. */
 static enum dsn_level confidence_of_rule(const struct dsn_rule *rule, const struct dsn_code *code,
@@ -61,7 +66,9 @@ static enum dsn_level confidence_of_rule(const struct dsn_rule *rule, const stru
         return because(why, "the rule goes by more than words", DSN_HIGH);
     if (code && code->reason == rule->reason)
         return because(why, "code and text agree", DSN_HIGH);
-    if (rule->reason->needs_code && !rule->certain && command == DSN_COMMAND_DATA)
+    if (rule->reason->action == DSN_ACTION_SUPPRESS && code && !code->vague && contradicts(code, rule))
+        return because(why, "the code says something else, by which nobody is suppressed", DSN_LOW);
+    if (rule->reason->needs_code && command == DSN_COMMAND_DATA)
         return because(why, "words alone do not undo that the server had taken the recipient", DSN_LOW);
     if (rule->reason->needs_code && !rule->certain && !coded)
         return because(why, "words alone, without a code, do not make this reason sure", DSN_LOW);
