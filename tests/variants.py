@@ -121,6 +121,7 @@ SCANNED = (b"\n\n-- \nThis message has been scanned for viruses and\ndangerous c
 # How a message is written to a file of its own, and whether its ids stay.
 VARIANTS = {
     "empty lines before": (lambda m: b"\n\r\n" + unix(m), True),
+    "of an mbox": (lambda m: b">From MAILER-DAEMON Tue Nov 24 10:00:00 2026\n" + unix(m), True),
     "marked": (marked, False),
     "disclaimer": (with_disclaimer, False),
     "parts as files": (parts_as_files, False),

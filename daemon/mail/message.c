@@ -50,6 +50,10 @@ static const struct {
     {"text/rfc822", DSN_PART_ORIGINAL},
     {"message/rfc822-headers", DSN_PART_ORIGINAL},
     {"text/html", DSN_PART_HTML},
+    {"text/csv", DSN_PART_OTHER},
+    {"text/calendar", DSN_PART_OTHER},
+    {"text/vcard", DSN_PART_OTHER},
+    {"text/x-vcard", DSN_PART_OTHER},
 };
 
 static enum dsn_part_role role_of(struct dsn_strview type) {
@@ -88,7 +92,8 @@ struct dsn_strview dsn_message_canonical(struct dsn_arena *arena, struct dsn_str
     while (bytes.n && (bytes.p[0] == '\n' || bytes.p[0] == '\r')) /* no message is without a header */
         bytes = dsn_sv_from(bytes, 1);
     struct dsn_strview line, rest = bytes;
-    if (dsn_sv_starts_nocase(bytes, DSN_LIT("From ")) && dsn_sv_next_line(&rest, &line))
+    bool quoted = dsn_sv_starts_nocase(bytes, DSN_LIT(">From ")); /* as mboxes do, and who saves from them */
+    if ((quoted || dsn_sv_starts_nocase(bytes, DSN_LIT("From "))) && dsn_sv_next_line(&rest, &line))
         bytes = rest;
     if (dsn_sv_find_char(bytes, '\r', 0) == SIZE_MAX)
         return bytes.p ? bytes : dsn_sv("", 0);

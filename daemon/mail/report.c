@@ -67,12 +67,21 @@ void dsn_draft_keep(struct dsn_draft *draft, size_t n) {
     g_clear_pointer(&draft->index, g_tree_destroy);
 }
 
+/* A part without the line in which a message that was cut off ends: an address in it may be half of one. */
+static struct dsn_strview whole_lines(const struct dsn_message *message, const struct dsn_part *part) {
+    struct dsn_strview text = part->text;
+    bool ends_there = part == &message->parts[message->n_parts - 1];
+    while (message->cut_off && ends_there && text.n && text.p[text.n - 1] != '\n')
+        text.n--;
+    return text;
+}
+
 static bool read_delivery_status(struct dsn_draft *draft) {
     bool found = false;
     for (size_t i = 0; i < draft->message->n_parts; i++) {
         const struct dsn_part *part = &draft->message->parts[i];
         if (part->role == DSN_PART_DELIVERY_STATUS)
-            found |= dsn_rfc3464_read(draft, part->text);
+            found |= dsn_rfc3464_read(draft, whole_lines(draft->message, part));
     }
     draft->report.format = DSN_LIT("rfc3464");
     if (found && draft->n)

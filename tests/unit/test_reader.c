@@ -242,6 +242,25 @@ static enum dsn_action action_of(const char *message) {
     "Diagnostic-Code: smtp; " answer "\n\n--b\nContent-Type: message/rfc822\n\n"                             \
     "From: News <news@shop.example>\nTo: Lena <lena@post.example>\nSubject: News\n\nHello\n--b--\n"
 
+START_TEST(half_an_address_is_none) {
+    const struct dsn_report *report =
+        read_text("From: MAILER-DAEMON@mx.example (Mail Delivery System)\nTo: us@shop.example\nSubject: "
+                  "Undelivered Mail Returned to "
+                  "Sender\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; "
+                  "boundary=b\n\n"
+                  "--b\nContent-Type: text/plain\n\nThis is the mail system at host mx.example.\n\n"
+                  "I'm sorry to have to inform you that your message could not\nbe delivered to one or more "
+                  "recipients.\n\n"
+                  "<lost@island.example>: host mx.island.example[192.0.2.1] said: 550 5.1.1 no such user (in "
+                  "reply to RCPT TO command)\n"
+                  "\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; "
+                  "mx.example\n\nFinal-Recipient: rfc822; lost@isl");
+    ck_assert_uint_eq(report->n_recipients, 1);
+    assert_sv(report->recipients[0].recipient, "lost@island.example");
+    ck_assert_int_ne(report->recipients[0].verdict.action, DSN_ACTION_SUPPRESS);
+}
+END_TEST
+
 START_TEST(an_answer_that_names_the_sender_alone_suppresses_nobody) {
     ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 <news@shop.example>: user unknown")), DSN_ACTION_COUNT);
     ck_assert_int_eq(action_of(ANSWERED("550 5.1.1 <bounces+7@shop.example>: user unknown")),
@@ -692,7 +711,7 @@ RUN_SUITE("reader", every_field_of_a_delivery_status_is_read, returned_original_
           a_blank_line_between_the_fields_of_a_recipient_loses_none, misspelt_fields_are_understood,
           missing_status_is_not_made_up, line_ends_and_carriage_make_no_difference, forwarded_report_is_read,
           global_status_and_headers_are_read, what_is_no_mail_is_refused,
-          what_was_cut_off_before_the_returned_message_suppresses_nobody,
+          what_was_cut_off_before_the_returned_message_suppresses_nobody, half_an_address_is_none,
           an_answer_that_names_the_sender_alone_suppresses_nobody,
           a_guess_suppresses_only_whom_the_returned_message_names,
           a_report_that_somebody_sends_on_suppresses_only_whom_the_returned_message_names,
