@@ -79,7 +79,7 @@ def with_disclaimer(message):
     header, content = take_fields(header, rb"Content-[\w-]+|MIME-Version")
     return (header + b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="=_disclaimer"\n\n--=_disclaimer\n' + content
             + b"\n" + body.rstrip(b"\n") + b"\n\n--=_disclaimer\nContent-Type: text/plain\n\n"
-            b"This e-mail is confidential. It was scanned for viruses.\n\n--=_disclaimer--\n")
+            b"This e-mail is confidential.\nIt was scanned for viruses.\n\n--=_disclaimer--\n")
 
 
 def parts_as_files(message):

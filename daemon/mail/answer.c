@@ -185,7 +185,9 @@ static const struct {
 };
 
 /* What is more than an introduction: it says whom, or what, the answer is about. */
-static const char *const statements[] = {"refused to talk", "sender", "callback", "callout"};
+static const char *const statements[] = {"refused to talk", "sender",       "return path", "return-path",
+                                         "return address",  "from address", "check",       "callback",
+                                         "callout",         "verif",        "validat"};
 
 /* And what MTAs put behind, in so many bytes at most. */
 enum { CLOSING_MAX = 100 };
@@ -217,12 +219,20 @@ static size_t introduction(struct dsn_strview text) {
     return i < text.n ? i : 0;
 }
 
+/* Whether nothing of the answer follows: the parenthesis, or the address, ends the text. */
+static bool closes(struct dsn_strview rest, bool parenthesis) {
+    return parenthesis ? rest.n && dsn_sv_find_char(rest, ')', 0) == rest.n - 1
+                       : dsn_sv_find_char(rest, ' ', 0) == SIZE_MAX;
+}
+
 struct dsn_strview dsn_answer_own(struct dsn_strview text) {
     size_t begin = introduction(text);
     text = dsn_sv_from(text, begin);
     for (size_t i = 0; i < G_N_ELEMENTS(closings); i++) {
-        size_t from = text.n > CLOSING_MAX ? text.n - CLOSING_MAX : 0;
-        text = dsn_sv(text.p, MIN(dsn_sv_find_nocase(text, dsn_sv_str(closings[i]), from), text.n));
+        struct dsn_strview mark = dsn_sv_str(closings[i]);
+        size_t found = dsn_sv_find_nocase(text, mark, text.n > CLOSING_MAX ? text.n - CLOSING_MAX : 0);
+        if (found != SIZE_MAX && closes(dsn_sv_from(text, found + mark.n), mark.p[1] == '('))
+            text = dsn_sv(text.p, found);
     }
     while (begin && text.n &&
            strchr("'>\"", text.p[text.n - 1])) /* of "returned '...'", "<mx.example smtp; ...>" */

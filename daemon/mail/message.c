@@ -64,8 +64,8 @@ static enum dsn_part_role role_of(struct dsn_strview type) {
     return dsn_sv_starts_nocase(type, DSN_LIT("text/")) ? DSN_PART_TEXT : DSN_PART_OTHER;
 }
 
-/* What begins so is that, whatever its type says: mail programs that send a report on, and gateways, make
- * files of its parts. RFC 3464 2.2, RFC 5965 3.1; the last two are what the last server has put before a
+/* What part begins so is that, whatever its type says: mail programs that send a report on, and gateways,
+ * make files of its parts. RFC 3464 2.2, RFC 5965 3.1; the last two are what the last server has put before a
  * message. */
 static const struct {
     const char *field;
@@ -76,9 +76,11 @@ static const struct {
     {"Received: from ", DSN_PART_ORIGINAL},
 };
 
-static enum dsn_part_role role_by_content(struct dsn_strview type, struct dsn_strview bytes) {
+static enum dsn_part_role role_by_content(const struct walk *w, struct dsn_strview type,
+                                          struct dsn_strview bytes) {
     enum dsn_part_role role = role_of(type);
-    if (role != DSN_PART_TEXT && role != DSN_PART_OTHER)
+    if ((role != DSN_PART_TEXT && role != DSN_PART_OTHER) ||
+        !dsn_sv_starts_nocase(w->out->type, DSN_LIT("multipart/")))
         return role;
     struct dsn_strview begin = dsn_sv_trim(dsn_sv(bytes.p, MIN(bytes.n, 80)));
     for (size_t i = 0; i < G_N_ELEMENTS(beginnings); i++) {
@@ -251,7 +253,7 @@ static struct dsn_part *add_part(struct walk *w, enum dsn_part_role role, struct
 }
 
 static void add_leaf(struct walk *w, struct dsn_strview type, struct dsn_strview bytes, const char *charset) {
-    struct dsn_part *part = add_part(w, role_by_content(type, bytes), type);
+    struct dsn_part *part = add_part(w, role_by_content(w, type, bytes), type);
     if (!part || part->role == DSN_PART_OTHER)
         return;
     if (part->role == DSN_PART_ORIGINAL)

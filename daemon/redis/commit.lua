@@ -105,7 +105,7 @@ local function outage(e)
 end
 
 -- When it ended that the address was held or suppressed by that policy, nobody having taken that back; infinite where it was not,
--- or still is. Who bounces again after that is dead: no other outage, begun since, comes for the same mailboxes.
+-- or still is. Who bounces again within the window, in an outage that began long after that, is taken to be dead.
 local function ended_before(known, e)
     return known.till > 0 and known.till <= e.at and known.policy == e.policy and known.till or math.huge
 end
@@ -124,7 +124,7 @@ local function accuse(book, known, e)
     put(known, 'latest', whole(math.max(known.latest, e.happened)))
     local decided, enough, ended = false, days >= policy.bounces and over >= policy.over, ended_before(known, e)
     local since = enough and outage(e)
-    if since and ended > since then
+    if since and not (since - ended >= discard_ms and e.at - ended <= policy.window * DAY_MS) then
         decided = hold(book, known, e.policy, e.at + discard_ms)
     elseif enough then
         decided = suppress(book, known, e.policy, policy)

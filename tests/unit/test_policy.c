@@ -615,12 +615,12 @@ START_TEST(who_was_held_and_bounces_again_days_later_is_suppressed_whatever_his_
     bounces(ADDRESS, "google", at + DAY + 600 * 1000);
     assert_state("held");
     for (int i = 0; i < 500; i++)
-        another_bounces("google", at + 4 * DAY + i * 1000);
+        another_bounces("google", at + 5 * DAY + i * 1000);
     ck_assert_int_eq(open_incidents(), 1);
-    bounces(ADDRESS, "google", at + 4 * DAY + 600 * 1000);
+    bounces(ADDRESS, "google", at + 5 * DAY + 600 * 1000);
     assert_state("suppressed");
     for (int i = 0; i < 200; i++) /* nor is he taken back with those that it called dead */
-        another_bounces("google", at + 4 * DAY + (700 + i) * 1000);
+        another_bounces("google", at + 5 * DAY + (700 + i) * 1000);
     assert_state("suppressed");
 }
 END_TEST
