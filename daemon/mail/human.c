@@ -41,7 +41,7 @@ static size_t mark_length(struct dsn_strview subject) {
     static const struct { const char *begin, *end; } marks[] = {{"[", "]"}, {"{", "}"}, {"***", "***"}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         struct dsn_strview begin = dsn_sv_str(marks[i].begin), end = dsn_sv_str(marks[i].end);
-        if (!subject.n || !dsn_sv_starts_nocase(subject, begin))
+        if (!dsn_sv_starts_nocase(subject, begin))
             continue;
         size_t at = dsn_sv_find_nocase(dsn_utf8_cut(subject, 40), end, begin.n);
         return at == SIZE_MAX ? 0 : at + end.n;
